@@ -1,0 +1,82 @@
+namespace ProxyKit;
+
+/// <summary>Draws two different members by weight and takes the less busy for its weight: nearly as even as asking all, at the price of two. The default.</summary>
+/// <remarks>Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001. Load counts failures, see <see cref="Member.Load"/>.</remarks>
+public sealed class PowerOfTwo : IBalancingPolicy
+{
+    /// <inheritdoc/>
+    public IPicker Prepare(PoolSnapshot snapshot)
+    {
+        ArgumentNullException.ThrowIfNull(snapshot);
+        return new Picker(new WeightedDraw(snapshot.Available));
+    }
+
+    private sealed class Picker(WeightedDraw draw) : IPicker
+    {
+        public Member? Pick(in PickRequest request)
+        {
+            if (draw.Count == 0)
+            {
+                return null;
+            }
+
+            var (first, second) = Two(request.Random);
+            return (request.Allows(first), request.Allows(second)) switch
+            {
+                (true, true) => LessBusy(first, second),
+                (true, false) => first,
+                (false, true) => second,
+                _ => LeastBusyAllowed(request),
+            };
+        }
+
+        public string Explain(in PickRequest request, Member picked)
+        {
+            var (first, second) = Two(request.Random);
+            return $"drew {first.Destination.Name} at load {first.Load:0.##} and {second.Destination.Name} at load {second.Load:0.##}";
+        }
+
+        // Two different ones: drawing with replacement would pick the busier of two in a quarter of all cases.
+        private (Member First, Member Second) Two(ulong random)
+        {
+            var first = draw.Draw(random);
+            if (draw.Count == 1)
+            {
+                return (draw[0], draw[0]);
+            }
+
+            for (var i = 0; i < 4; i++)
+            {
+                random = WeightedDraw.Mix(random);
+                var second = draw.Draw(random);
+                if (second != first)
+                {
+                    return (draw[first], draw[second]);
+                }
+            }
+
+            // One weight outweighs the rest by far: any other will do.
+            var step = 1 + (int)((random >> 32) % (ulong)(draw.Count - 1));
+            return (draw[first], draw[(first + step) % draw.Count]);
+        }
+
+        private Member? LeastBusyAllowed(in PickRequest request)
+        {
+            Member? best = null;
+            var start = draw.Draw(request.Random);
+            for (var i = 0; i < draw.Count; i++)
+            {
+                var member = draw[(start + i) % draw.Count];
+                if (request.Allows(member))
+                {
+                    best = best is null ? member : LessBusy(best, member);
+                }
+            }
+
+            return best;
+        }
+
+        // A tie goes to the first drawn, so that an idle pool is shared by weight.
+        private static Member LessBusy(Member first, Member second) => second.Load / second.Weight < first.Load / first.Weight ? second : first;
+    }
+}

@@ -1,0 +1,179 @@
+using System.Collections.Immutable;
+
+using Microsoft.Extensions.Logging;
+
+namespace ProxyKit;
+
+/// <summary>A pool and what feeds it: how it was composed, its section of configuration, its source of destinations.</summary>
+internal sealed class PoolRunner : IDisposable
+{
+    private readonly ILogger _logger;
+    private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private ImmutableArray<Destination> _destinations;
+    private IDestinationSource? _source;
+    private CancellationTokenSource _watching = new();
+    private string? _lastRefusal;
+
+    private PoolRunner(PoolDefinition definition, Pool pool, ImmutableArray<Destination> destinations, ILogger logger)
+    {
+        (Definition, Pool, _destinations, _logger) = (definition, pool, destinations, logger);
+        Follow(pool.Snapshot.Settings.Get<IDestinationSource>());
+    }
+
+    public PoolDefinition Definition { get; }
+
+    public Pool Pool { get; }
+
+    /// <summary>Done once there are destinations: at once, or with the first set from the source.</summary>
+    public Task Ready => _ready.Task;
+
+    public static PoolRunner? TryStart(PoolDefinition definition, PoolSection reader, IOutcomeObserver[] observers, TimeProvider time, ILogger logger, List<string> faults)
+    {
+        if (Compose(definition, reader, faults) is not var (destinations, settings))
+        {
+            return null;
+        }
+
+        var source = settings.Get<IDestinationSource>();
+        return new PoolRunner(definition, new Pool(definition.Name, source is null ? destinations : [], settings, observers, time), destinations, logger);
+    }
+
+    /// <summary>Reads the configuration again; false where nothing changed or there were faults, which are told once.</summary>
+    public bool TryReload(PoolSection reader, List<string> faults)
+    {
+        if (Definition.Section is null)
+        {
+            return false;
+        }
+
+        var found = new List<string>();
+        if (Compose(Definition, reader, found) is not var (destinations, settings))
+        {
+            var refusal = string.Join(" ", found);
+            if (refusal != _lastRefusal)
+            {
+                _lastRefusal = refusal;
+                faults.AddRange(found);
+            }
+
+            return false;
+        }
+
+        _lastRefusal = null;
+        var source = settings.Get<IDestinationSource>();
+        Pool.Update(source is null ? destinations : null, settings);
+        _destinations = destinations;
+        Follow(source);
+        return true;
+    }
+
+    public void Dispose()
+    {
+        _watching.Cancel();
+        _ready.TrySetResult();
+        Pool.Dispose();
+    }
+
+    // Code wins over configuration, setting by setting; destinations of both are taken, those of code first.
+    private static (ImmutableArray<Destination> Destinations, PoolSettings Settings)? Compose(PoolDefinition definition, PoolSection reader, List<string> faults)
+    {
+        var (destinations, settings) = (definition.Destinations, PoolSettings.Default);
+        if (definition.Section is { } section)
+        {
+            var before = faults.Count;
+            (var configured, settings) = reader.Read(section, faults);
+            destinations = [.. destinations, .. configured];
+            if (faults.Count > before)
+            {
+                return null;
+            }
+
+            var doubled = Pool.Faults(destinations).ToList();
+            if (doubled.Count > 0)
+            {
+                faults.Add($"Pool '{definition.Name}': {string.Join(" ", doubled)}");
+                return null;
+            }
+        }
+
+        return (destinations, definition.Configured.Aggregate(settings, (before, set) => set(before)));
+    }
+
+    private void Follow(IDestinationSource? source)
+    {
+        if (source is null)
+        {
+            _ready.TrySetResult();
+        }
+
+        if (Equals(source, _source))
+        {
+            return;
+        }
+
+        _watching.Cancel();
+        _watching = new CancellationTokenSource();
+        _source = source;
+        if (source is not null)
+        {
+            _ = WatchAsync(source, _watching.Token);
+        }
+    }
+
+    private async Task WatchAsync(IDestinationSource source, CancellationToken cancellationToken)
+    {
+        await Task.Yield();
+        var delay = TimeSpan.FromSeconds(1);
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            try
+            {
+                await foreach (var destinations in source.WatchAsync(cancellationToken).WithCancellation(cancellationToken))
+                {
+                    delay = TimeSpan.FromSeconds(1);
+                    Take(destinations);
+                }
+
+                return; // a source that ends has said all
+            }
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception fault) // a user's source may throw anything; the pool lives on with what it has
+            {
+                Log.SourceFailed(_logger, fault, Pool.Name, Pool.Snapshot.Members.Length, delay);
+            }
+
+            try
+            {
+                await Task.Delay(delay, Pool.Time, cancellationToken);
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+
+            delay = TimeSpan.FromSeconds(Math.Min(60, delay.TotalSeconds * 2));
+        }
+    }
+
+    private void Take(IReadOnlyList<Destination> destinations)
+    {
+        if (destinations.SequenceEqual(Pool.Snapshot.Members.Select(member => member.Destination)) && _ready.Task.IsCompleted)
+        {
+            return;
+        }
+
+        try
+        {
+            Pool.Update(destinations);
+            Log.DestinationsChanged(_logger, Pool.Name, destinations.Count);
+            _ready.TrySetResult();
+        }
+        catch (ArgumentException fault)
+        {
+            Log.DestinationsRefused(_logger, Pool.Name, Pool.Snapshot.Members.Length, fault.Message);
+        }
+    }
+}

@@ -1,0 +1,106 @@
+using System.Collections.Immutable;
+
+using Microsoft.Extensions.Configuration;
+
+namespace ProxyKit;
+
+/// <summary>Reads a pool's section: its destinations, its policy and the settings that packages know.</summary>
+internal sealed class PoolSection(IEnumerable<SettingsSection> sections, PolicyReader policies, IServiceProvider services)
+{
+    private readonly Dictionary<string, SettingsSection> _sections = sections.ToDictionary(section => section.Key, StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>What a pool's section says. <paramref name="faults"/> gets one sentence for each fault.</summary>
+    public (ImmutableArray<Destination> Destinations, PoolSettings Settings) Read(IConfiguration pool, ICollection<string> faults)
+    {
+        ConfigurationReader.CheckKeys(pool, ["Destinations", "Policy", .. _sections.Keys], faults);
+        var settings = PoolSettings.Default;
+        foreach (var child in pool.GetChildren())
+        {
+            if (_sections.TryGetValue(child.Key, out var section))
+            {
+                settings = section.Read(child, settings, services, faults);
+            }
+            else if (child.Key.Equals("Policy", StringComparison.OrdinalIgnoreCase))
+            {
+                settings = ReadPolicy(child, settings, faults);
+            }
+        }
+
+        return ([.. ReadDestinations(pool.GetSection("Destinations"), faults)], settings);
+    }
+
+    private PoolSettings ReadPolicy(IConfigurationSection section, PoolSettings settings, ICollection<string> faults)
+    {
+        try
+        {
+            return settings.With(policies.Read(section));
+        }
+        catch (FormatException fault)
+        {
+            faults.Add(fault.Message);
+            return settings;
+        }
+    }
+
+    private static List<Destination> ReadDestinations(IConfigurationSection section, ICollection<string> faults)
+    {
+        var destinations = new List<Destination>();
+        foreach (var child in section.GetChildren())
+        {
+            if (ReadDestination(child, faults) is { } destination)
+            {
+                destinations.Add(destination);
+            }
+        }
+
+        return destinations;
+    }
+
+    private static Destination? ReadDestination(IConfigurationSection section, ICollection<string> faults)
+    {
+        var options = new DestinationOptions { Address = section.Value };
+        if (section.Value is null && !ConfigurationReader.TryRead(section, static (section, options) => section.Bind(options), faults, out options))
+        {
+            return null;
+        }
+
+        if (!Uri.TryCreate(options.Address, UriKind.Absolute, out var address))
+        {
+            faults.Add($"{section.Path}: Address is '{options.Address}'; write scheme, host and port, such as 'http://10.0.0.1:8080'.");
+            return null;
+        }
+
+        var destination = new Destination(section.Key, address)
+        {
+            Weight = options.Weight,
+            Priority = options.Priority,
+            Zone = options.Zone,
+            Host = options.Host,
+            Disabled = options.Disabled,
+            Labels = options.Labels.ToImmutableSortedDictionary(StringComparer.Ordinal),
+        };
+        var found = destination.Faults().Select(fault => $"{section.Path}: {fault}").ToList();
+        found.ForEach(faults.Add);
+        return found.Count == 0 ? destination : null;
+    }
+
+    /// <summary>A destination as it stands in configuration, where its name is the key.</summary>
+    internal sealed class DestinationOptions : IValidatable
+    {
+        public string? Address { get; set; }
+
+        public int Weight { get; set; } = 1;
+
+        public int Priority { get; set; }
+
+        public string? Zone { get; set; }
+
+        public string? Host { get; set; }
+
+        public bool Disabled { get; set; }
+
+        public Dictionary<string, string> Labels { get; set; } = [];
+
+        public IEnumerable<string> Faults() => [];
+    }
+}

@@ -1,0 +1,169 @@
+using System.Diagnostics.CodeAnalysis;
+using System.IO.Hashing;
+using System.Runtime.InteropServices;
+
+namespace ProxyKit;
+
+/// <summary>A destination's seat in one pool: what is live about it beside what is fixed.</summary>
+/// <remarks>
+/// A change of weight, zone or state makes a new member that shares the live figures of the old one, so that a snapshot
+/// never changes under its reader and a reload loses no count.
+/// </remarks>
+public sealed class Member
+{
+    private readonly LiveFigures _live;
+
+    /// <summary>A member outside any pool, as tests of policies need it.</summary>
+    /// <param name="destination">The fixed part.</param>
+    /// <param name="inFlight">Requests it already holds.</param>
+    /// <param name="time">What failures fade by; the system's clock where null.</param>
+    public Member(Destination destination, int inFlight = 0, TimeProvider? time = null)
+        : this(destination, new LiveFigures(time ?? TimeProvider.System), MemberState.Active, 1, 0, false)
+    {
+        ArgumentNullException.ThrowIfNull(destination);
+        _live.InFlight.Value = inFlight;
+    }
+
+    internal Member(Destination destination, LiveFigures live, MemberState state, double warmth, int limit, bool isDown)
+    {
+        (Destination, _live, State, Limit, IsDown) = (destination, live, state, limit, isDown);
+        Weight = destination.Weight * warmth;
+        Hash = HashOf(destination.Name);
+    }
+
+    /// <summary>The fixed part.</summary>
+    public Destination Destination { get; }
+
+    /// <summary>The weight that counts now: the destination's own, less while it warms up.</summary>
+    public double Weight { get; }
+
+    /// <summary>Whether it takes traffic.</summary>
+    public MemberState State { get; }
+
+    /// <summary>Whether some source says that it should have no traffic (<see cref="Pool.SetAvailable"/>).</summary>
+    public bool IsDown { get; }
+
+    /// <summary>Requests it may hold at once; 0 means any number.</summary>
+    public int Limit { get; }
+
+    /// <summary>A hash of the destination's name, the same in every process: what hashing policies and sticky cookies know it by.</summary>
+    public ulong Hash { get; }
+
+    /// <summary>Requests it holds now.</summary>
+    public int InFlight => Volatile.Read(ref _live.InFlight.Value);
+
+    /// <summary>
+    /// How busy it is: the requests it holds, and one more for each that failed of late, fading over 5 s where it could not
+    /// be reached and over 1 s where it failed otherwise. Without that, what fails at once looks idle and draws all traffic.
+    /// </summary>
+    public double Load => InFlight + _live.Unreached.Value(_live.Time) + _live.Failed.Value(_live.Time);
+
+    /// <summary>Whether it has a seat free.</summary>
+    public bool HasRoom => Limit == 0 || InFlight < Limit;
+
+    /// <summary>Cancelled when its drain has reached the deadline, or it was switched off or removed and its time to drain is over: what still runs should end.</summary>
+    public CancellationToken Retired => _live.Retired.Token;
+
+    /// <summary>How long its answers take, once <see cref="TrackLatency"/> was called; null before.</summary>
+    public PeakLatency? Latency => _live.Latency;
+
+    internal LiveFigures Live => _live;
+
+    /// <summary>The hash by which a destination of that name is known.</summary>
+    public static ulong HashOf(string name) => XxHash3.HashToUInt64(MemoryMarshal.AsBytes(name.AsSpan()));
+
+    /// <summary>Whether both are the same seat, though a reload may lie between them.</summary>
+    public bool IsSame(Member other) => ReferenceEquals(_live, other?._live);
+
+    /// <summary>Starts measuring latency, for a policy that reads it. Later calls change nothing.</summary>
+    public PeakLatency TrackLatency(TimeSpan decay, TimeSpan initial)
+    {
+        if (_live.Latency is null)
+        {
+            Interlocked.CompareExchange(ref _live.Latency, new PeakLatency(decay, initial, _live.Time), null);
+        }
+
+        return _live.Latency;
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => $"{Destination.Name} ({State}, {InFlight} in flight)";
+
+    /// <summary>Takes a seat. The state is read after the seat is taken, so that a drain which counted none in flight stays true.</summary>
+    internal bool TryBegin(bool known)
+    {
+        var taken = Interlocked.Increment(ref _live.InFlight.Value);
+        var state = (MemberState)Volatile.Read(ref _live.State);
+        if ((Limit != 0 && taken > Limit) || !(state == MemberState.Active || (known && state == MemberState.Draining)))
+        {
+            End();
+            return false;
+        }
+
+        return true;
+    }
+
+    internal void End()
+    {
+        if (Interlocked.Decrement(ref _live.InFlight.Value) == 0)
+        {
+            Volatile.Read(ref _live.Idle)?.TrySetResult();
+        }
+    }
+
+    internal void Learn(in Outcome outcome)
+    {
+        switch (outcome.Kind)
+        {
+            case OutcomeKind.NotConnected:
+                _live.Unreached.Add(1, _live.Time);
+                break;
+            case OutcomeKind.TimedOut or OutcomeKind.Broken or OutcomeKind.BodyBroken:
+                _live.Failed.Add(1, _live.Time);
+                break;
+            case OutcomeKind.Answered when outcome.Status >= 500:
+                _live.Failed.Add(1, _live.Time);
+                break;
+            case OutcomeKind.Answered:
+                _live.Latency?.Observe(outcome.Elapsed);
+                break;
+            default:
+                break;
+        }
+    }
+
+    /// <summary>What outlives snapshots: one for each seat, for as long as its destination keeps its name and address.</summary>
+    [SuppressMessage("Reliability", "CA1001", Justification = "Its source has no timer and no handle; it goes with the object.")]
+    internal sealed class LiveFigures(TimeProvider time)
+    {
+        public readonly TimeProvider Time = time;
+        public readonly DecayingSum Unreached = new(TimeSpan.FromSeconds(5));
+        public readonly DecayingSum Failed = new(TimeSpan.FromSeconds(1));
+        public CancellationTokenSource Retired = new();
+        public TaskCompletionSource? Idle; // a drain waits for it
+        public int State; // a MemberState, the newest: a pick from an older snapshot must not pass it
+        public PeakLatency? Latency;
+        public PaddedCount InFlight;
+    }
+
+    /// <summary>A counter alone on its cache lines, so that members' counts do not slow each other down.</summary>
+    [StructLayout(LayoutKind.Explicit, Size = 128)]
+    internal struct PaddedCount
+    {
+        [FieldOffset(64)]
+        public int Value;
+    }
+}
+
+/// <summary>Whether a member takes traffic.</summary>
+public enum MemberState
+{
+    /// <summary>It takes new requests.</summary>
+    Active,
+
+    /// <summary>It finishes what it has and keeps the sessions that stick to it until its deadline; nothing new comes.</summary>
+    Draining,
+
+    /// <summary>It takes nothing.</summary>
+    Off,
+}

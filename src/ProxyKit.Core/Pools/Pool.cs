@@ -1,0 +1,262 @@
+using System.Collections.Immutable;
+
+namespace ProxyKit;
+
+/// <summary>Interchangeable destinations under one name. It needs no host: tests and clients may hold one directly.</summary>
+public sealed partial class Pool : IDisposable
+{
+    private readonly IOutcomeObserver[] _observers;
+    private readonly ulong _seed;
+    private readonly SeatQueue _queue = new();
+    private PoolSnapshot _snapshot;
+    private long _picks;
+
+    /// <summary>Creates a pool.</summary>
+    /// <param name="name">What routes, logs and metrics call it.</param>
+    /// <param name="destinations">What it starts with.</param>
+    /// <param name="settings">How it is set up; <see cref="PoolSettings.Default"/> where null.</param>
+    /// <param name="observers">Who learns how attempts end.</param>
+    /// <param name="time">Its clock; the system's where null.</param>
+    /// <param name="seed">What chance grows from: pools of the same seed make the same picks. Drawn where null.</param>
+    /// <exception cref="ArgumentException">The destinations have faults; the message lists every one.</exception>
+    public Pool(
+        string name,
+        IEnumerable<Destination> destinations,
+        PoolSettings? settings = null,
+        IEnumerable<IOutcomeObserver>? observers = null,
+        TimeProvider? time = null,
+        ulong? seed = null)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        ArgumentNullException.ThrowIfNull(destinations);
+        Name = name;
+        Time = time ?? TimeProvider.System;
+        _observers = [.. observers ?? []];
+        _seed = seed ?? unchecked((ulong)Random.Shared.NextInt64(long.MinValue, long.MaxValue));
+        _snapshot = new PoolSnapshot([], settings: settings ?? PoolSettings.Default);
+        Update(destinations, _snapshot.Settings, warm: true);
+    }
+
+    /// <summary>What routes, logs and metrics call it.</summary>
+    public string Name { get; }
+
+    /// <summary>The pool as it is now.</summary>
+    public PoolSnapshot Snapshot => Volatile.Read(ref _snapshot);
+
+    /// <summary>Requests that wait for a seat now.</summary>
+    public int Waiting => _queue.Count;
+
+    internal TimeProvider Time { get; }
+
+    /// <summary>Leases a member for one attempt. It waits for nothing and allocates nothing.</summary>
+    /// <param name="lease">The lease, where the status says <see cref="PickStatus.Picked"/>.</param>
+    /// <param name="key">See <see cref="PickRequest.Key"/>.</param>
+    /// <param name="preferred">The member that the session sticks to: taken, without the policy being asked, if it may serve known sessions.</param>
+    /// <param name="tried">Members that this request has been sent to before.</param>
+    public PickStatus TryPick(out Lease lease, ulong? key = null, Member? preferred = null, ReadOnlySpan<Member> tried = default)
+    {
+        var snapshot = Snapshot;
+        if (preferred is not null && Keeps(snapshot, preferred, tried) is { } kept && kept.TryBegin(known: true))
+        {
+            lease = Lease.Of(this, kept);
+            return PickStatus.Picked;
+        }
+
+        // Another thread may take the seat between the look and the step; then look again, a few times at the most.
+        for (var i = 0; i < 8; i++)
+        {
+            var ticket = unchecked((ulong)Interlocked.Increment(ref _picks)) - 1;
+            var member = snapshot.Picker.Pick(new PickRequest(ticket, WeightedDraw.Mix(_seed + ticket), key, tried));
+            if (member is null)
+            {
+                break;
+            }
+
+            if (member.TryBegin(known: false))
+            {
+                lease = Lease.Of(this, member);
+                return PickStatus.Picked;
+            }
+
+            snapshot = Snapshot;
+        }
+
+        lease = default;
+        return HasUntried(snapshot, tried) ? PickStatus.Full : PickStatus.NoneLeft;
+    }
+
+    /// <summary>Leases a member for one attempt, waiting in the pool's queue while all seats are taken (<see cref="LimitOptions"/>).</summary>
+    /// <param name="key">See <see cref="PickRequest.Key"/>.</param>
+    /// <param name="preferred">See <see cref="TryPick"/>.</param>
+    /// <param name="tried">Members that this request has been sent to before.</param>
+    /// <param name="cancellationToken">Gives the place in the queue up.</param>
+    public ValueTask<(PickStatus Status, Lease Lease)> PickAsync(
+        ulong? key = null, Member? preferred = null, ReadOnlyMemory<Member> tried = default, CancellationToken cancellationToken = default)
+    {
+        // Who comes now may not pass those who wait.
+        var limits = Snapshot.Settings.Get<LimitOptions>();
+        if (limits is null or { QueueLength: 0 } || _queue.Count == 0)
+        {
+            var status = TryPick(out var lease, key, preferred, tried.Span);
+            if (status != PickStatus.Full || limits is null or { QueueLength: 0 })
+            {
+                return new((status, lease));
+            }
+        }
+
+        return new(WaitAsync(limits, key, preferred, tried, cancellationToken));
+    }
+
+    /// <summary>Says whom the pool would pick now and why. It takes no turn and no seat.</summary>
+    public PickExplanation Explain(ulong? key = null, Member? preferred = null, ReadOnlySpan<Member> tried = default)
+    {
+        var snapshot = Snapshot;
+        var ticket = unchecked((ulong)Volatile.Read(ref _picks));
+        var request = new PickRequest(ticket, WeightedDraw.Mix(_seed + ticket), key, tried);
+        var kept = preferred is null ? null : Keeps(snapshot, preferred, tried);
+        var chosen = kept ?? snapshot.Picker.Pick(request);
+        var reason = kept is not null ? "the session sticks to it"
+            : chosen is not null ? snapshot.Picker.Explain(request, chosen)
+            : HasUntried(snapshot, tried) ? "all that may serve are full" : "none is left that may serve";
+        var candidates = ImmutableArray.CreateBuilder<PickCandidate>(snapshot.Members.Length);
+        foreach (var member in snapshot.Members)
+        {
+            candidates.Add(new PickCandidate(member.Destination.Name, Standing(member, tried), member.Weight, member.Load));
+        }
+
+        return new PickExplanation(chosen?.Destination.Name, snapshot.Settings.Policy.GetType().Name, reason, candidates.MoveToImmutable());
+    }
+
+    /// <summary>Ends its timers. What is leased goes on.</summary>
+    public void Dispose()
+    {
+        lock (_publishing)
+        {
+            _disposed = true;
+            _warming?.Dispose();
+            foreach (var place in _places.Values)
+            {
+                place.Pause?.Dispose();
+            }
+        }
+
+        _queue.CallAll();
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => Name;
+
+    internal void Report(Member member, in Outcome outcome)
+    {
+        member.Learn(outcome);
+        if (outcome.Kind == OutcomeKind.NotConnected)
+        {
+            Snapshot.Settings.Get<IDestinationSource>()?.Refresh();
+        }
+
+        if (outcome.RetryAfter is { } pause)
+        {
+            PassOver(member, pause);
+        }
+
+        foreach (var observer in _observers)
+        {
+            observer.OnOutcome(this, member, outcome);
+        }
+    }
+
+    internal void Leave(Member member)
+    {
+        member.End();
+        _queue.CallNext();
+    }
+
+    private async Task<(PickStatus Status, Lease Lease)> WaitAsync(
+        LimitOptions limits, ulong? key, Member? preferred, ReadOnlyMemory<Member> tried, CancellationToken cancellationToken)
+    {
+        var place = _queue.TryEnter(limits.QueueLength);
+        if (place is null)
+        {
+            return (PickStatus.Full, default);
+        }
+
+        using var deadline = new CancellationTokenSource(limits.QueueTimeout, Time);
+        using var linked = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
+        while (true)
+        {
+            // A seat may have come free between the last look and the entry, with nobody there to be called.
+            if (_queue.IsFirst(place) && TryPick(out var found, key, preferred, tried.Span) is var now && now != PickStatus.Full)
+            {
+                Abandon(place);
+                return (now, found);
+            }
+
+            try
+            {
+                await place.Value.Task.WaitAsync(linked.Token);
+            }
+            catch (OperationCanceledException)
+            {
+                Abandon(place);
+                cancellationToken.ThrowIfCancellationRequested();
+                return (PickStatus.Full, default);
+            }
+
+            var status = TryPick(out var lease, key, preferred, tried.Span);
+            if (status != PickStatus.Full)
+            {
+                return (status, lease);
+            }
+
+            place = _queue.EnterFirst();
+        }
+    }
+
+    // Whoever was called and leaves passes the call on, or a free seat would go unseen.
+    private void Abandon(LinkedListNode<TaskCompletionSource> place)
+    {
+        if (!_queue.Leave(place))
+        {
+            _queue.CallNext();
+        }
+    }
+
+    private static bool HasUntried(PoolSnapshot snapshot, ReadOnlySpan<Member> tried)
+    {
+        foreach (var member in snapshot.Available)
+        {
+            if (!IsTried(member, tried))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private static bool IsTried(Member member, ReadOnlySpan<Member> tried)
+    {
+        foreach (var other in tried)
+        {
+            if (other.IsSame(member))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private static Member? Keeps(PoolSnapshot snapshot, Member preferred, ReadOnlySpan<Member> tried)
+    {
+        var member = snapshot.Find(preferred.Hash);
+        return member is { State: not MemberState.Off, HasRoom: true, IsDown: false } && !IsTried(member, tried) ? member : null;
+    }
+
+    private static string Standing(Member member, ReadOnlySpan<Member> tried) =>
+        member.State != MemberState.Active ? member.State.ToString().ToLowerInvariant()
+        : IsTried(member, tried) ? "tried"
+        : member.Destination.Weight == 0 ? "weightless"
+        : member.IsDown ? "down"
+        : member.HasRoom ? "available" : "full";
+}

@@ -1,0 +1,36 @@
+using System.Collections.Immutable;
+
+namespace ProxyKit;
+
+/// <summary>How a pool is set up: its policy, and the settings that each package keeps in it by type. It never changes; a reload brings another.</summary>
+public sealed class PoolSettings
+{
+    /// <summary>Power of two choices and nothing else.</summary>
+    public static readonly PoolSettings Default = new(new PowerOfTwo(), ImmutableDictionary<Type, object>.Empty);
+
+    private readonly ImmutableDictionary<Type, object> _settings;
+
+    private PoolSettings(IBalancingPolicy policy, ImmutableDictionary<Type, object> settings) => (Policy, _settings) = (policy, settings);
+
+    /// <summary>How members are chosen.</summary>
+    public IBalancingPolicy Policy { get; }
+
+    /// <summary>The settings of that type; null where none were set.</summary>
+    public T? Get<T>()
+        where T : class => (T?)_settings.GetValueOrDefault(typeof(T));
+
+    /// <summary>The same with <paramref name="settings"/> in place of any of that type.</summary>
+    public PoolSettings With<T>(T settings)
+        where T : class
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        return new(Policy, _settings.SetItem(typeof(T), settings));
+    }
+
+    /// <summary>The same with another policy.</summary>
+    public PoolSettings With(IBalancingPolicy policy)
+    {
+        ArgumentNullException.ThrowIfNull(policy);
+        return new(policy, _settings);
+    }
+}

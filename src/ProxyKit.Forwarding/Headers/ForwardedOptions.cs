@@ -1,3 +1,5 @@
+using System.Buffers;
+
 namespace ProxyKit.Forwarding;
 
 /// <summary>What a pool's destinations are told of the client.</summary>
@@ -7,6 +9,8 @@ namespace ProxyKit.Forwarding;
 /// </remarks>
 public sealed record ForwardedOptions : IValidatable
 {
+    private static readonly SearchValues<char> IdentifierCharacters = SearchValues.Create("-._0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
+
     /// <summary><c>X-Forwarded-For</c>: the client's address. The default is <see cref="ForwardedAction.Set"/>.</summary>
     public ForwardedAction For { get; set; } = ForwardedAction.Set;
 
@@ -45,14 +49,16 @@ public sealed record ForwardedOptions : IValidatable
             }
         }
 
-        if (By is not null && !IsIdentifier(By) && NodeText.Parse(By) is null)
+        if (By is not null && !IsIdentifier(By) && !IsNode(By))
         {
             yield return $"{nameof(By)} is '{By}'; write an address such as '192.0.2.1' or '[2001:db8::1]:443', or an identifier such as '_gateway'.";
         }
     }
 
-    private static bool IsIdentifier(string by) =>
-        by is ['_', _, ..] && !by.AsSpan().ContainsAnyExcept("-._0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
+    private static bool IsIdentifier(string by) => by is ['_', _, ..] && !by.AsSpan().ContainsAnyExcept(IdentifierCharacters);
+
+    // RFC 7239 §6 has IPv6 in brackets, with a port or without.
+    private static bool IsNode(string by) => NodeText.Parse(by) is not null && (by[0] == '[' || by.AsSpan().Count(':') <= 1);
 }
 
 /// <summary>What is done with one forwarding field.</summary>

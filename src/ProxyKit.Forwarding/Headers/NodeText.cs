@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Net;
 using System.Net.Sockets;
 
@@ -6,6 +7,8 @@ namespace ProxyKit.Forwarding;
 /// <summary>Reads the addresses that proxies write.</summary>
 internal static class NodeText
 {
+    private static readonly SearchValues<char> AddressCharacters = SearchValues.Create(".0123456789:ABCDEFabcdef");
+
     /// <summary>
     /// The address in <c>192.0.2.1</c>, <c>192.0.2.1:80</c>, <c>2001:db8::1</c>, <c>[2001:db8::1]</c> or <c>[2001:db8::1]:80</c>; null where it is
     /// anything else: a name, <c>unknown</c>, an obfuscated identifier (RFC 7239 §6.3), garbage.
@@ -46,7 +49,7 @@ internal static class NodeText
     public static IPAddress Folded(IPAddress address) => address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;
 
     private static IPAddress? Address(ReadOnlySpan<char> text, AddressFamily family) =>
-        IsPlain(text) && !text.ContainsAnyExcept("0123456789abcdefABCDEF.:") && IPAddress.TryParse(text, out var address) && address.AddressFamily == family
+        IsPlain(text) && !text.ContainsAnyExcept(AddressCharacters) && IPAddress.TryParse(text, out var address) && address.AddressFamily == family
             ? Folded(address)
             : null;
 

@@ -23,7 +23,8 @@ public sealed record ClientIpKey(int V4Bits = 32, int V6Bits = 64) : HashKey, IV
     public override ulong? Of(HttpContext context)
     {
         ArgumentNullException.ThrowIfNull(context);
-        return Of(ClientAddress.Find(context.Connection.RemoteIpAddress, context.Request.Headers, _trusted, _family));
+        var peer = context.Connection.RemoteIpAddress;
+        return Of(_trusted.Contains(peer) ? ClientAddress.Walk(peer, context.Request.Headers, _trusted, _family).Client : peer);
     }
 
     /// <inheritdoc/>

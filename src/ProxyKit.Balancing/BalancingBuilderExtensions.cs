@@ -1,0 +1,61 @@
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace ProxyKit.Balancing;
+
+/// <summary>Lets configuration name what this package has; code needs none of it.</summary>
+public static class BalancingBuilderExtensions
+{
+    /// <summary>
+    /// Lets a pool's section name every policy of this package (<c>"Policy": "Rendezvous"</c>, <c>"Policy": { "Name": "BoundedLoad", "Factor": 1.5, "Inner": "Maglev" }</c>)
+    /// and take destinations from <c>Dns</c>, <c>DnsSrv</c> or <c>ServiceDiscovery</c>. Calling it twice is the same as calling it once.
+    /// </summary>
+    public static IProxyKitBuilder AddBalancing(this IProxyKitBuilder builder)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        var services = builder.Services;
+        if (services.Any(service => service.ImplementationInstance is NamedPolicy { Name: nameof(Rendezvous) }))
+        {
+            return builder;
+        }
+
+        services.AddNamedPolicy(nameof(WeightedRandom), static () => new WeightedRandom());
+        services.AddNamedPolicy(nameof(LeastRequests), static () => new LeastRequests());
+        services.AddNamedPolicy(nameof(Rendezvous), static () => new Rendezvous());
+        services.AddNamedPolicy(nameof(First), static () => new First());
+        services.AddNamedPolicy(nameof(PeakEwma), static (section, _) => PolicyReader.Options<PeakEwma>(section, static (section, options) => section.Bind(options)));
+        services.AddNamedPolicy(nameof(RingHash), static (section, _) => PolicyReader.Options<RingHash>(section, static (section, options) => section.Bind(options)));
+        services.AddNamedPolicy(nameof(Maglev), static (section, _) => PolicyReader.Options<Maglev>(section, static (section, options) => section.Bind(options)));
+        services.AddNamedPolicy(nameof(BoundedLoad), static (section, reader) =>
+        {
+            var options = PolicyReader.Options<BoundedLoad>(section, static (section, options) => section.Bind(options), InnerKey);
+            return new BoundedLoad(Inner(section, reader) ?? new Rendezvous()) { Factor = options.Factor };
+        });
+        services.AddNamedPolicy(nameof(PriorityTiers), static (section, reader) =>
+        {
+            var options = PolicyReader.Options<PriorityTiers>(section, static (section, options) => section.Bind(options), InnerKey);
+            return new PriorityTiers(Inner(section, reader) ?? new PowerOfTwo()) { Overprovisioning = options.Overprovisioning };
+        });
+        services.AddNamedPolicy(nameof(PreferZone), static (section, reader) =>
+        {
+            var options = PolicyReader.Options<PreferZone>(section, static (section, options) => section.Bind(options), InnerKey);
+            return new PreferZone(Inner(section, reader) ?? new PowerOfTwo()) { Zone = options.Zone, MinMembers = options.MinMembers, Origins = options.Origins };
+        });
+        services.AddNamedPolicy(nameof(LabelSubset), static (section, reader) =>
+        {
+            var options = PolicyReader.Options<LabelSubset>(section, static (section, options) => section.Bind(options), InnerKey);
+            return new LabelSubset(Inner(section, reader) ?? new PowerOfTwo()) { Labels = options.Labels, Fallback = options.Fallback };
+        });
+        services.AddNamedPolicy(nameof(ClientSubset), static (section, reader) =>
+        {
+            var options = PolicyReader.Options<ClientSubset>(section, static (section, options) => section.Bind(options), InnerKey);
+            return new ClientSubset(Inner(section, reader) ?? new PowerOfTwo()) { Size = options.Size, Client = options.Client, Index = options.Index, Clients = options.Clients };
+        });
+        return builder;
+    }
+
+    private const string InnerKey = "Inner";
+
+    private static IBalancingPolicy? Inner(IConfigurationSection section, PolicyReader reader) =>
+        section.GetSection(InnerKey) is var inner && inner.Exists() ? reader.Read(inner) : null;
+}

@@ -1,5 +1,8 @@
+using System.Diagnostics.CodeAnalysis;
+
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.ServiceDiscovery;
 
 namespace ProxyKit.Balancing;
 
@@ -51,6 +54,9 @@ public static class BalancingBuilderExtensions
             var options = PolicyReader.Options<ClientSubset>(section, static (section, options) => section.Bind(options), InnerKey);
             return new ClientSubset(Inner(section, reader) ?? new PowerOfTwo()) { Size = options.Size, Client = options.Client, Index = options.Index, Clients = options.Clients };
         });
+        services.AddSettingsSection("Dns", static (section, settings, services) => settings.With<IDestinationSource>(SourceBuilderExtensions.Dns(services, Dns(section))));
+        services.AddSettingsSection("DnsSrv", static (section, settings, services) => settings.With<IDestinationSource>(DnsSrv(section, services)));
+        services.AddSettingsSection("ServiceDiscovery", static (section, settings, services) => settings.With<IDestinationSource>(Discovery(section, services)));
         return builder;
     }
 
@@ -58,4 +64,34 @@ public static class BalancingBuilderExtensions
 
     private static IBalancingPolicy? Inner(IConfigurationSection section, PolicyReader reader) =>
         section.GetSection(InnerKey) is var inner && inner.Exists() ? reader.Read(inner) : null;
+
+    private static DnsOptions Dns(IConfigurationSection section) =>
+        Read<DnsOptions>(section, static (section, options) => section.Bind(options));
+
+    private static DnsSrvSource DnsSrv(IConfigurationSection section, IServiceProvider services)
+    {
+        try
+        {
+            return SourceBuilderExtensions.DnsSrv(services, Dns(section));
+        }
+        catch (ArgumentException fault)
+        {
+            throw new FormatException($"{section.Path}: {fault.Message}", fault);
+        }
+    }
+
+    private static ServiceDiscoverySource Discovery(IConfigurationSection section, IServiceProvider services)
+    {
+        var options = Read<ServiceDiscoveryOptions>(section, static (section, options) => section.Bind(options));
+        var resolver = services.GetService<ServiceEndpointResolver>()
+            ?? throw new FormatException($"{section.Path}: the host has no service discovery; call services.AddServiceDiscovery().");
+        return new ServiceDiscoverySource(resolver, options.Service);
+    }
+
+    private static T Read<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicProperties)] T>(IConfigurationSection section, Action<IConfigurationSection, T> bind)
+        where T : class, IValidatable, new()
+    {
+        var faults = new List<string>();
+        return ConfigurationReader.TryRead(section, bind, faults, out var options) ? options : throw new FormatException(string.Join(" ", faults));
+    }
 }

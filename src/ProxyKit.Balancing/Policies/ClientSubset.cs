@@ -4,8 +4,8 @@ namespace ProxyKit.Balancing;
 /// <remarks>
 /// <para>
 /// Clients that know which of how many they are (<see cref="Index"/>, <see cref="Clients"/>) take a run of members from a circle in the
-/// order of their hashes, each starting an equal step further: every member serves an equal number of clients to within one, and adding a member
-/// changes at most one in each subset. Finagle's deterministic aperture rests on the same idea.
+/// order of their hashes, each starting an equal step further: every member serves an equal number of clients to within two, and adding a member
+/// changes one in a subset, or two where the circle closes. Finagle's deterministic aperture rests on the same idea.
 /// </para>
 /// <para>
 /// Clients that have only an identity (<see cref="Client"/>) take the members that rank first for it by rendezvous hashing. Adding a member then

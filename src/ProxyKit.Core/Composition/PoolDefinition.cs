@@ -28,6 +28,9 @@ public sealed class PoolDefinition
     /// <summary>Whether the pool exists because configuration says so, and goes when it says so no more.</summary>
     internal bool IsConfigured { get; init; }
 
+    /// <summary>Makes the source of destinations once the host is built; null where there is none, or <see cref="Settings"/> hold one made before.</summary>
+    public Func<IServiceProvider, IDestinationSource>? Source { get; set; }
+
     internal List<Func<PoolSettings, PoolSettings>> Configured { get; } = [];
 
     /// <summary>Keeps <paramref name="settings"/>, in place of any of the same type, once they are judged.</summary>

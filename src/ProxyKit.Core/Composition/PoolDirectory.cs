@@ -96,8 +96,12 @@ public sealed class PoolDirectory : IDisposable
     internal Task WhenReadyAsync(CancellationToken cancellationToken) =>
         Task.WhenAll(Volatile.Read(ref _pools).Values.Select(runner => runner.Ready)).WaitAsync(cancellationToken);
 
-    internal Task WhenReadyAsync(Pool pool, CancellationToken cancellationToken) =>
-        Volatile.Read(ref _pools).GetValueOrDefault(pool.Name)?.Ready.WaitAsync(cancellationToken) ?? Task.CompletedTask;
+    /// <summary>Waits until <paramref name="pool"/> has had a first set of destinations from its source; one without a source is ready at once.</summary>
+    public Task WhenReadyAsync(Pool pool, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(pool);
+        return Volatile.Read(ref _pools).GetValueOrDefault(pool.Name)?.Ready.WaitAsync(cancellationToken) ?? Task.CompletedTask;
+    }
 
     private IEnumerable<IConfigurationSection> Sections() => _configurations.SelectMany(configuration => configuration.Section.GetSection("Pools").GetChildren());
 

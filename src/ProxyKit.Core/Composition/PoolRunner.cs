@@ -61,6 +61,13 @@ internal sealed class PoolRunner : IDisposable
 
         _lastRefusal = null;
         var source = settings.Get<IDestinationSource>();
+        if (_source is not null && _source.Equals(source))
+        {
+            // The one that is watched must also be the one that is told to refresh.
+            source = _source;
+            settings = settings.With(source);
+        }
+
         Pool.Update(source is null ? destinations : null, settings);
         _destinations = destinations;
         Follow(source);
@@ -96,7 +103,8 @@ internal sealed class PoolRunner : IDisposable
             }
         }
 
-        return (destinations, definition.Configured.Aggregate(settings, (before, set) => set(before)));
+        settings = definition.Configured.Aggregate(settings, (before, set) => set(before));
+        return (destinations, definition.Source is { } make ? settings.With(make(reader.Services)) : settings);
     }
 
     private void Follow(IDestinationSource? source)

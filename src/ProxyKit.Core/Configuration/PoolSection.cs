@@ -9,6 +9,9 @@ internal sealed class PoolSection(IEnumerable<SettingsSection> sections, PolicyR
 {
     private readonly Dictionary<string, SettingsSection> _sections = sections.ToDictionary(section => section.Key, StringComparer.OrdinalIgnoreCase);
 
+    /// <summary>The host's services, for settings that are made of them.</summary>
+    public IServiceProvider Services => services;
+
     /// <summary>What a pool's section says. <paramref name="faults"/> gets one sentence for each fault.</summary>
     public (ImmutableArray<Destination> Destinations, PoolSettings Settings) Read(IConfiguration pool, ICollection<string> faults)
     {

@@ -24,7 +24,9 @@ public sealed class PoolSettings
         where T : class
     {
         ArgumentNullException.ThrowIfNull(settings);
-        return new(Policy, _settings.SetItem(typeof(T), settings));
+
+        // A policy whose type is written out binds here and not to the overload below, and would be kept without being used.
+        return settings is IBalancingPolicy policy ? With(policy) : new(Policy, _settings.SetItem(typeof(T), settings));
     }
 
     /// <summary>The same with another policy.</summary>

@@ -50,6 +50,16 @@ public static class ForwardingExtensions
         return builder;
     }
 
+    /// <summary>The same, with the options that <paramref name="section"/> holds: by custom, <c>Forwarding</c> of ProxyKit's section.</summary>
+    /// <exception cref="ArgumentException">The section has faults; the message lists every one with its path.</exception>
+    public static IProxyKitBuilder AddForwarding(this IProxyKitBuilder builder, IConfigurationSection section)
+    {
+        var faults = new List<string>();
+        return ConfigurationReader.TryRead<ForwardingOptions>(section, static (section, options) => section.Bind(options), faults, out var options)
+            ? builder.AddForwarding(options)
+            : throw new ArgumentException(string.Join(" ", faults), nameof(section));
+    }
+
     /// <summary>Says when failed attempts at the pool are made again. Without it, the defaults of <see cref="RetryOptions"/> hold.</summary>
     public static IPoolBuilder WithRetries(this IPoolBuilder builder, RetryOptions retries) => builder.With(retries);
 

@@ -24,7 +24,7 @@ public static class PoolHttpClientBuilderExtensions
         {
             var pools = services.GetRequiredService<PoolDirectory>();
             return new PoolHandler(
-                () => pools.Find(pool), options, pools.WhenReadyAsync, services.GetRequiredService<TimeProvider>(), services.GetService<ILogger<PoolHandler>>());
+                () => pools.Find(pool), options, static (ready, cancellationToken) => ready.Ready.WaitAsync(cancellationToken), services.GetRequiredService<TimeProvider>(), services.GetService<ILogger<PoolHandler>>());
         });
     }
 }

@@ -58,7 +58,12 @@ public sealed class PowerOfTwo : IBalancingPolicy
             return best;
         }
 
-        // A tie goes to the first drawn, so that an idle pool is shared by weight.
-        private static Member LessBusy(Member first, Member second) => second.Load / second.Weight < first.Load / first.Weight ? second : first;
+        // Compared as they would be with the request, so that of an idle small member and a large one with a little to do the large one
+        // serves. Two idle ones are a tie, and a tie goes to the first drawn: an idle pool is shared by weight.
+        private static Member LessBusy(Member first, Member second)
+        {
+            var (one, other) = (first.Load, second.Load);
+            return (one > 0 || other > 0) && (other + 1) / second.Weight < (one + 1) / first.Weight ? second : first;
+        }
     }
 }

@@ -10,6 +10,7 @@ public sealed class PoolDefinition
     internal PoolDefinition(string name, IEnumerable<Destination> destinations)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        ArgumentNullException.ThrowIfNull(destinations);
         (Name, Destinations) = (name, [.. destinations]);
     }
 
@@ -33,21 +34,20 @@ public sealed class PoolDefinition
 
     internal List<Func<PoolSettings, PoolSettings>> Configured { get; } = [];
 
-    /// <summary>Keeps <paramref name="settings"/>, in place of any of the same type, once they are judged.</summary>
+    /// <summary>Keeps <paramref name="settings"/>, in place of any of the same type, copied and judged as <see cref="PoolSettings.With{T}(T)"/> does.</summary>
     /// <exception cref="ArgumentException">They have faults; the message lists every one.</exception>
     public void Set<T>(T settings)
         where T : class
     {
-        ArgumentNullException.ThrowIfNull(settings);
-        (settings as IValidatable)?.Valid();
-        Configured.Add(before => before.With(settings));
+        var own = settings.Frozen();
+        Configured.Add(before => before.With(own));
     }
 
     /// <summary>Balances by <paramref name="policy"/>.</summary>
+    /// <exception cref="ArgumentException">It has faults; the message lists every one.</exception>
     public void Set(IBalancingPolicy policy)
     {
-        ArgumentNullException.ThrowIfNull(policy);
-        (policy as IValidatable)?.Valid();
-        Configured.Add(before => before.With(policy));
+        var own = policy.Frozen();
+        Configured.Add(before => before.With(own));
     }
 }

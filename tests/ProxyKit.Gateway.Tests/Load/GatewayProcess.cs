@@ -38,9 +38,18 @@ internal sealed class GatewayProcess : IAsyncDisposable
         return new GatewayProcess(process, new Uri(line ?? throw new InvalidOperationException("The gateway did not start.")));
     }
 
+    /// <summary>Tells it to stop, as a host is told that shuts down.</summary>
+    public void Stop() => _process.StandardInput.Close();
+
+    public async Task<int> WhenExitedAsync()
+    {
+        await _process.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(30));
+        return _process.ExitCode;
+    }
+
     public async ValueTask DisposeAsync()
     {
-        _process.StandardInput.Close();
+        Stop();
         using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(10));
         try
         {

@@ -7,4 +7,7 @@ public abstract record HashKey
 {
     /// <summary>The key of that request, the same in every process; null where it has none, and chance decides.</summary>
     public abstract ulong? Of(HttpContext context);
+
+    /// <summary>The key made ready for a host: what it needs to know of trusted proxies is put in.</summary>
+    internal virtual HashKey For(ForwardingOptions host) => this;
 }

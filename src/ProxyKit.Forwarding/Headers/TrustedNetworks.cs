@@ -1,0 +1,82 @@
+using System.Net;
+
+namespace ProxyKit.Forwarding;
+
+/// <summary>Networks whose proxies are believed. Made once; asking it allocates nothing.</summary>
+public sealed class TrustedNetworks
+{
+    private const string UnixSockets = "unix";
+
+    /// <summary>Nobody is trusted.</summary>
+    public static readonly TrustedNetworks None = new([]);
+
+    private readonly IPNetwork[] _networks;
+    private readonly bool _unixSockets;
+
+    /// <summary>Trusts <paramref name="networks"/>; how they are written is told at <see cref="ForwardingOptions.TrustedNetworks"/>.</summary>
+    /// <exception cref="ArgumentException">One of them is no network.</exception>
+    public TrustedNetworks(IEnumerable<string> networks)
+    {
+        ArgumentNullException.ThrowIfNull(networks);
+        var parsed = new List<IPNetwork>();
+        foreach (var network in networks)
+        {
+            if (string.Equals(network, UnixSockets, StringComparison.OrdinalIgnoreCase))
+            {
+                _unixSockets = true;
+            }
+            else
+            {
+                parsed.Add(TryParse(network) ?? throw new ArgumentException($"'{network}': {Fault(network)}", nameof(networks)));
+            }
+        }
+
+        _networks = [.. parsed];
+    }
+
+    /// <summary>Whether nobody is trusted.</summary>
+    public bool IsEmpty => _networks.Length == 0 && !_unixSockets;
+
+    /// <summary>Whether a peer of that address is trusted; null is a peer without one, on a Unix domain socket.</summary>
+    public bool Contains(IPAddress? address)
+    {
+        if (address is null)
+        {
+            return _unixSockets;
+        }
+
+        if (_networks.Length == 0)
+        {
+            return false;
+        }
+
+        // A socket that listens for both families tells IPv4 peers as ::ffff:a.b.c.d.
+        address = address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;
+        foreach (var network in _networks)
+        {
+            if (network.Contains(address))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    internal static string? Fault(string? network) =>
+        string.Equals(network, UnixSockets, StringComparison.OrdinalIgnoreCase) || TryParse(network) is not null
+            ? null
+            : "write a network such as '10.0.0.0/8' or 'fd00::/8' whose bits after the prefix are zero, an address, or 'unix'.";
+
+    private static IPNetwork? TryParse(string? network)
+    {
+        if (IPNetwork.TryParse(network, out var parsed))
+        {
+            return parsed;
+        }
+
+        return IPAddress.TryParse(network, out var address) && NodeText.IsPlain(network)
+            ? new IPNetwork(address, address.GetAddressBytes().Length * 8)
+            : null;
+    }
+}

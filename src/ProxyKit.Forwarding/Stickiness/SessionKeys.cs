@@ -28,7 +28,8 @@ internal abstract class SessionKeys
         var provider = services.GetService<IDataProtectionProvider>();
         var manager = services.GetService<IKeyManager>();
         return provider is not null && manager is not null
-            ? new RingKeys(pool, provider, manager, services.GetService<TimeProvider>() ?? TimeProvider.System, services.GetRequiredService<ILogger<RingKeys>>())
+            ? services.GetRequiredService<SessionMemory>().RingOf(pool, () =>
+                new RingKeys(pool, provider, manager, services.GetService<TimeProvider>() ?? TimeProvider.System, services.GetRequiredService<ILogger<RingKeys>>()))
             : throw new InvalidOperationException(
                 $"Pool '{pool}': sessions are signed with the Data Protection key ring, and the host has none; call AddDataProtection(), or set {nameof(SignedStickiness.Secrets)}.");
     }

@@ -325,6 +325,18 @@ public class StickyCookieTests
     }
 
     [Fact]
+    public void What_was_composed_does_not_change_with_the_options_it_was_made_from()
+    {
+        var options = WithSecret() with { Name = "sid" };
+        options.Secrets = new List<string>(options.Secrets);
+        var kept = PoolSettings.Default.With<StickinessOptions>(options).Get<StickinessOptions>();
+        (options.Name, options.MaxLife) = ("other", TimeSpan.FromHours(1));
+        options.Secrets.Clear();
+        var cookie = Assert.IsType<StickyCookie>(kept);
+        Assert.Equal(("sid", TimeSpan.Zero, 1), (cookie.Name, cookie.MaxLife, cookie.Secrets.Count));
+    }
+
+    [Fact]
     public void Faults_are_told_with_the_cure()
     {
         Assert.Contains("choose another name", Fault(new StickyCookie("__Host-x") { Secure = CookieSecurePolicy.None }), StringComparison.Ordinal);

@@ -17,6 +17,7 @@ internal static class ForwardingFeatures
         }
 
         services.TryAddSingleton<ForwardingOptions>();
+        services.TryAddSingleton(static services => new ClientFinder(services.GetRequiredService<ForwardingOptions>()));
         services.TryAddSingleton<TransformReader>();
         services.AddSingleton<SessionMemory>();
         NamedTransforms.AddTo(services);

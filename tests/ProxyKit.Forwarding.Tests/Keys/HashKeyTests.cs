@@ -3,6 +3,7 @@ using System.Net;
 using CsCheck;
 
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace ProxyKit.Forwarding.Tests;
 
@@ -89,6 +90,16 @@ public class HashKeyTests
         var key = new ClientIpKey().For(new ForwardingOptions { TrustedNetworks = ["10.0.0.0/8"] });
         Assert.Equal(new ClientIpKey().Of(Requests.From("198.51.100.1")), key.Of(Requests.From("10.0.0.1", ("X-Forwarded-For", "198.51.100.1"))));
         Assert.Equal(new ClientIpKey().Of(Requests.From("203.0.113.9")), key.Of(Requests.From("203.0.113.9", ("X-Forwarded-For", "198.51.100.1"))));
+    }
+
+    [Fact]
+    public void A_key_outside_of_a_pool_asks_the_host_whom_to_trust()
+    {
+        var context = Requests.From("::ffff:10.0.0.1", ("X-Forwarded-For", "198.51.100.1"));
+        Assert.Equal(IPAddress.Parse("10.0.0.1"), ClientAddress.Of(context));
+        context.RequestServices = new ServiceCollection().AddSingleton(new ForwardingOptions { TrustedNetworks = ["10.0.0.0/8"] }).AddForwardingFeatures().BuildServiceProvider();
+        Assert.Equal(IPAddress.Parse("198.51.100.1"), ClientAddress.Of(context));
+        Assert.Equal(new ClientIpKey().Of(IPAddress.Parse("198.51.100.1")), new ClientIpKey().Of(context));
     }
 
     [Fact]

@@ -14,7 +14,8 @@ public static class ConfigurationReader
     /// <summary>Reads options of type <typeparamref name="T"/>; adds every fault to <paramref name="faults"/> and returns false where there are any.</summary>
     /// <remarks>What a section says of a list, set or dictionary takes the place of its default and never joins it.</remarks>
     /// <param name="section">The section that holds them.</param>
-    /// <param name="bind">Fills them: <c>static (section, options) => section.Bind(options)</c>. Called for each property by itself.</param>
+    /// <param name="bind">Fills them: <c>static (section, options) => section.Bind(options)</c>. Called for each property by itself.
+    /// Options that hold further objects say <c>section.Bind(options, static binder => binder.ErrorOnUnknownConfiguration = true)</c>, and unknown keys of those are faults too.</param>
     /// <param name="faults">Gets one sentence for each fault.</param>
     /// <param name="options">The options, where there was no fault.</param>
     /// <param name="alsoKnown">Keys that belong there beside the properties of the options.</param>

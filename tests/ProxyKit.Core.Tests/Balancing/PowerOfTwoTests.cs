@@ -75,6 +75,20 @@ public class PowerOfTwoTests
         Assert.Null(Pick([], 0));
     }
 
+    [Fact]
+    public void It_says_whom_it_drew_or_that_neither_could_serve()
+    {
+        var members = Members([(1, 0), (1, 3), (1, 2)]);
+        var picker = new PowerOfTwo().Prepare(new PoolSnapshot(members));
+        for (var random = 0UL; random < 100; random++)
+        {
+            var any = new PickRequest(0, WeightedDraw.Mix(random));
+            Assert.Matches("^drew [012] at load [023] and [012] at load [023]$", picker.Explain(any, picker.Pick(any)!));
+            var last = new PickRequest(0, WeightedDraw.Mix(random), tried: members.AsSpan(0, 2));
+            Assert.Matches("(drew . at load . and . at load .|drew [01] and [01], which were tried or full; of the rest it is the least busy, at load 2)$", picker.Explain(last, picker.Pick(last)!));
+        }
+    }
+
     private static Member[] Members((int Weight, int Load)[] loads) =>
         [.. loads.Select((each, i) => new Member(new Destination($"{i}", new Uri("http://a")) { Weight = each.Weight }, each.Load))];
 

@@ -39,6 +39,7 @@ public sealed class SourceTests : IDisposable
         using var lease = pool.PickOn("a");
         _source.Say("a", "c");
         await Until(() => Names(pool) == "a, c");
+        await _source.Heard(2);
         Assert.Equal(1, pool.Member("a").InFlight);
         Assert.Equal(
             ["Pool p has 2 destinations from its source.", "Pool p has 2 destinations from its source."],
@@ -53,7 +54,8 @@ public sealed class SourceTests : IDisposable
         await pool.Ready.WaitAsync(Some.Token);
         _source.Say("b", "b");
         _source.Say("a", "c");
-        await Until(() => Names(pool) == "a, c");
+        await _source.Heard(3);
+        Assert.Equal("a, c", Names(pool));
         var refusal = Provider.GetFakeLogCollector().GetSnapshot().Single(record => record.Level == LogLevel.Error);
         Assert.StartsWith("Pool p keeps the 1 destinations it has: the set from its source has faults.", refusal.Message, StringComparison.Ordinal);
         Assert.Contains("'b' stands 2 times", refusal.Message, StringComparison.Ordinal);

@@ -53,6 +53,19 @@ public class ConfigurationReaderTests
         Assert.Empty(faults);
     }
 
+    [Fact]
+    public void An_unknown_key_further_in_is_a_fault_where_the_binder_is_told_to_look()
+    {
+        var faults = new List<string>();
+        Assert.False(ConfigurationReader.TryRead<Sample>(
+            Json.Section("""{ "Name": "n", "Inner": { "Sizee": 3 } }"""),
+            static (section, options) => section.Bind(options, static binder => binder.ErrorOnUnknownConfiguration = true),
+            faults,
+            out _,
+            "Name"));
+        Assert.Contains("'Sizee'", Assert.Single(faults), StringComparison.Ordinal);
+    }
+
     private static Sample Read(string text)
     {
         var faults = new List<string>();

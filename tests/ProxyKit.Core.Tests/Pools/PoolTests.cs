@@ -143,6 +143,34 @@ public class PoolTests
     }
 
     [Fact]
+    public void A_limit_holds_whatever_the_policy_picks_and_however_many_threads_ask()
+    {
+        using var pool = new Pool("p", Some.Destinations("a"), Some.Limit(2).With(new Heedless()));
+        var (held, most) = (0, 0);
+        Parallel.For(0, 4, new ParallelOptions { MaxDegreeOfParallelism = 4, CancellationToken = Some.Token }, _ =>
+        {
+            for (var i = 0; i < 20_000; i++)
+            {
+                if (pool.TryPick(out var lease) == PickStatus.Picked)
+                {
+                    var now = Interlocked.Increment(ref held);
+                    most = Math.Max(most, now);
+                    Assert.InRange(lease.Member.InFlight, 1, 2);
+                    Interlocked.Decrement(ref held);
+                    lease.Dispose();
+                }
+            }
+        });
+        Assert.InRange(most, 1, 2);
+
+        using var one = pool.Pick();
+        using var two = pool.Pick();
+        Assert.Equal(PickStatus.Full, pool.TryPick(out var none));
+        Assert.False(none.IsHeld);
+        Assert.Equal(2, pool.Member("a").InFlight);
+    }
+
+    [Fact]
     public void An_explanation_says_who_why_and_how_each_stands_and_takes_no_turn()
     {
         using var pool = new Pool(
@@ -245,6 +273,15 @@ public class PoolTests
             : new AtMostOne { First = snapshot.Available.FirstOrDefault(member => Wanted is null || member.Destination.Name == Wanted) };
 
         public Member? Pick(in PickRequest request) => First is { } member && request.Allows(member) ? member : null;
+    }
+
+    private sealed class Heedless : IBalancingPolicy, IPicker
+    {
+        private Member? First { get; init; }
+
+        public IPicker Prepare(PoolSnapshot snapshot) => new Heedless { First = snapshot.Available.FirstOrDefault() };
+
+        public Member? Pick(in PickRequest request) => First;
     }
 
     private sealed class Silent : IDestinationSource

@@ -100,6 +100,7 @@ public static class ConfigurationReader
     {
         // The binder adds to a list that is there; what is written should be all of it.
         var several = property.PropertyType != typeof(string) && typeof(IEnumerable).IsAssignableFrom(property.PropertyType);
+        var byDefault = several ? property.GetValue(options) : null;
         if (several)
         {
             property.SetValue(options, null);
@@ -115,9 +116,32 @@ public static class ConfigurationReader
             return;
         }
 
-        if (several && (property.GetValue(options) is null || child.Value is { Length: > 0 }))
+        var isEmpty = string.IsNullOrEmpty(child.Value);
+        if (several && isEmpty && property.GetValue(options) is null && Clear(byDefault))
+        {
+            property.SetValue(options, byDefault); // of an empty set or dictionary the binder makes nothing
+        }
+        else if (several && (property.GetValue(options) is null || !isEmpty))
         {
             faults.Add($"{child.Path} is '{child.Value}'; it must hold a list of values, or be left out for the default.");
+        }
+    }
+
+    private static bool Clear(object? several)
+    {
+        switch (several)
+        {
+            case IDictionary { IsReadOnly: false } pairs:
+                pairs.Clear();
+                return true;
+            case ICollection<string> { IsReadOnly: false } texts:
+                texts.Clear();
+                return true;
+            case ICollection<int> { IsReadOnly: false } numbers:
+                numbers.Clear();
+                return true;
+            default:
+                return false;
         }
     }
 

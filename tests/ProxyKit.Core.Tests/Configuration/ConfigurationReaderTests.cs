@@ -23,6 +23,15 @@ public class ConfigurationReaderTests
         Assert.Equal([KeyValuePair.Create("rack", "r2")], options.Labels);
     }
 
+    [Fact]
+    public void An_empty_list_means_none()
+    {
+        var options = Read("""{ "Names": [], "Ports": [], "Labels": {} }""");
+        Assert.Empty(options.Names);
+        Assert.Empty(options.Ports);
+        Assert.Empty(options.Labels);
+    }
+
     [Theory]
     [InlineData("""{ "Statuses": 500 }""", "S:Statuses is '500'; it must hold a list of values, or be left out for the default.")]
     [InlineData("""{ "Cuont": 1 }""", "S:Cuont is not known; did you mean 'Count'?")]

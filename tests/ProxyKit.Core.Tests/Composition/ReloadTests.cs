@@ -140,6 +140,16 @@ public sealed class ReloadTests : IDisposable
     }
 
     [Fact]
+    public void Code_may_bind_a_pool_to_its_place_among_the_others()
+    {
+        _services.AddProxyKit().AddPool("a", "http://own").WithConfiguration(_json.Root.GetSection("Pools:a"));
+        Assert.Equal(["own", "x", "y"], Pools.Find("a").Snapshot.Members.Select(member => member.Destination.Name));
+        _json.Rewrite("""{ "Pools": { "a": { "Destinations": { "x": "http://x" } }, "b": { "Destinations": { "z": "http://z" } } } }""");
+        Assert.Equal(["own", "x"], Pools.Find("a").Snapshot.Members.Select(member => member.Destination.Name));
+        Assert.Equal([("a", "accepted")], Counted());
+    }
+
+    [Fact]
     public void A_start_with_faults_tells_all_of_all_pools()
     {
         var services = new ServiceCollection();

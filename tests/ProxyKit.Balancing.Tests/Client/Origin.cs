@@ -104,7 +104,11 @@ internal sealed class Origin : IAsyncDisposable
         }
 
         var body = new char[fields.TryGetValue("Content-Length", out var length) ? int.Parse(length, System.Globalization.CultureInfo.InvariantCulture) : 0];
-        await reader.ReadBlockAsync(body);
+        if (body.Length > 0)
+        {
+            await reader.ReadBlockAsync(body); // of nothing, it would wait for something
+        }
+
         return new Request(line, fields, new string(body));
     }
 

@@ -36,28 +36,10 @@ public sealed class PowerOfTwo : IBalancingPolicy
             return $"drew {first.Destination.Name} at load {first.Load:0.##} and {second.Destination.Name} at load {second.Load:0.##}";
         }
 
-        // Two different ones: drawing with replacement would pick the busier of two in a quarter of all cases.
         private (Member First, Member Second) Two(ulong random)
         {
-            var first = draw.Draw(random);
-            if (draw.Count == 1)
-            {
-                return (draw[0], draw[0]);
-            }
-
-            for (var i = 0; i < 4; i++)
-            {
-                random = WeightedDraw.Mix(random);
-                var second = draw.Draw(random);
-                if (second != first)
-                {
-                    return (draw[first], draw[second]);
-                }
-            }
-
-            // One weight outweighs the rest by far: any other will do.
-            var step = 1 + (int)((random >> 32) % (ulong)(draw.Count - 1));
-            return (draw[first], draw[(first + step) % draw.Count]);
+            var (first, second) = draw.DrawTwo(random);
+            return (draw[first], draw[second]);
         }
 
         private Member? LeastBusyAllowed(in PickRequest request)
@@ -76,7 +58,12 @@ public sealed class PowerOfTwo : IBalancingPolicy
             return best;
         }
 
-        // A tie goes to the first drawn, so that an idle pool is shared by weight.
-        private static Member LessBusy(Member first, Member second) => second.Load / second.Weight < first.Load / first.Weight ? second : first;
+        // Compared as they would be with the request, so that of an idle small member and a large one with a little to do the large one
+        // serves. Two idle ones are a tie, and a tie goes to the first drawn: an idle pool is shared by weight.
+        private static Member LessBusy(Member first, Member second)
+        {
+            var (one, other) = (first.Load, second.Load);
+            return (one > 0 || other > 0) && (other + 1) / second.Weight < (one + 1) / first.Weight ? second : first;
+        }
     }
 }

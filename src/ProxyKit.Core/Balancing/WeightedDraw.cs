@@ -55,4 +55,29 @@ public sealed class WeightedDraw
         var column = (int)(((random >> 32) * (ulong)_members.Length) >> 32);
         return _stay is null || (uint)random * (1.0 / (1UL << 32)) < _stay[column] ? column : _alias[column];
     }
+
+    /// <summary>The indexes of two different members drawn by 64 random bits; twice the same where there is but one.</summary>
+    /// <remarks>Drawing with replacement instead would give a chooser of the less busy one the busier of two in a quarter of all cases.</remarks>
+    public (int First, int Second) DrawTwo(ulong random)
+    {
+        var first = Draw(random);
+        if (_members.Length == 1)
+        {
+            return (first, first);
+        }
+
+        for (var i = 0; i < 4; i++)
+        {
+            random = Mix(random);
+            var second = Draw(random);
+            if (second != first)
+            {
+                return (first, second);
+            }
+        }
+
+        // One weight outweighs the rest by far: any other will do.
+        var step = 1 + (int)((random >> 32) % (ulong)(_members.Length - 1));
+        return (first, (first + step) % _members.Length);
+    }
 }

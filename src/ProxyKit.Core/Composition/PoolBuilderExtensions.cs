@@ -60,7 +60,21 @@ public static class PoolBuilderExtensions
     public static IPoolBuilder WithDrain(this IPoolBuilder builder, DrainOptions drain) => builder.With(drain);
 
     /// <summary>Takes the destinations from <paramref name="source"/> for as long as the pool runs, in place of those it was added with.</summary>
-    public static IPoolBuilder WithDestinations(this IPoolBuilder builder, IDestinationSource source) => builder.With(source);
+    public static IPoolBuilder WithDestinations(this IPoolBuilder builder, IDestinationSource source)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        builder.Pool.Source = null;
+        return builder.With(source);
+    }
+
+    /// <summary>The same, with a source that needs the host's services. A reload asks for it again; one that equals the source before goes on undisturbed.</summary>
+    public static IPoolBuilder WithDestinations(this IPoolBuilder builder, Func<IServiceProvider, IDestinationSource> make)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        ArgumentNullException.ThrowIfNull(make);
+        builder.Pool.Source = make;
+        return builder;
+    }
 
     /// <summary>Keeps settings of any type in the pool: what a package's own <c>With…</c> is made of.</summary>
     /// <exception cref="ArgumentException">They have faults; the message lists every one.</exception>

@@ -10,6 +10,7 @@ public sealed class PoolDefinition
     internal PoolDefinition(string name, IEnumerable<Destination> destinations)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        ArgumentNullException.ThrowIfNull(destinations);
         (Name, Destinations) = (name, [.. destinations]);
     }
 
@@ -28,23 +29,25 @@ public sealed class PoolDefinition
     /// <summary>Whether the pool exists because configuration says so, and goes when it says so no more.</summary>
     internal bool IsConfigured { get; init; }
 
+    /// <summary>Makes the source of destinations once the host is built; null where there is none, or <see cref="Settings"/> hold one made before.</summary>
+    public Func<IServiceProvider, IDestinationSource>? Source { get; set; }
+
     internal List<Func<PoolSettings, PoolSettings>> Configured { get; } = [];
 
-    /// <summary>Keeps <paramref name="settings"/>, in place of any of the same type, once they are judged.</summary>
+    /// <summary>Keeps <paramref name="settings"/>, in place of any of the same type, copied and judged as <see cref="PoolSettings.With{T}(T)"/> does.</summary>
     /// <exception cref="ArgumentException">They have faults; the message lists every one.</exception>
     public void Set<T>(T settings)
         where T : class
     {
-        ArgumentNullException.ThrowIfNull(settings);
-        (settings as IValidatable)?.Valid();
-        Configured.Add(before => before.With(settings));
+        var own = settings.Frozen();
+        Configured.Add(before => before.With(own));
     }
 
     /// <summary>Balances by <paramref name="policy"/>.</summary>
+    /// <exception cref="ArgumentException">It has faults; the message lists every one.</exception>
     public void Set(IBalancingPolicy policy)
     {
-        ArgumentNullException.ThrowIfNull(policy);
-        (policy as IValidatable)?.Valid();
-        Configured.Add(before => before.With(policy));
+        var own = policy.Frozen();
+        Configured.Add(before => before.With(own));
     }
 }

@@ -18,7 +18,9 @@ public sealed class PoolDirectory : IDisposable
     private readonly ILogger _logger;
     private readonly ProxyKitConfiguration[] _configurations;
     private readonly List<IDisposable> _reloads = [];
+    private readonly Dictionary<string, string> _judged = new(StringComparer.Ordinal); // by pool, what its section said when last read
     private FrozenDictionary<string, PoolRunner> _pools = FrozenDictionary<string, PoolRunner>.Empty;
+    private bool _disposed;
 
     /// <summary>Builds every pool that was composed.</summary>
     /// <exception cref="InvalidOperationException">Configuration has faults; the message lists every one with its path.</exception>
@@ -33,34 +35,24 @@ public sealed class PoolDirectory : IDisposable
     {
         (_reader, _observers, _time, _metrics, _logger) = (reader, [.. observers], time, metrics, logger);
         _configurations = [.. configurations];
-        var faults = new List<string>();
-        var pools = new Dictionary<string, PoolRunner>(StringComparer.Ordinal);
-        foreach (var definition in definitions)
+        definitions = [.. definitions];
+        try
         {
-            Add(pools, definition, faults);
-        }
-
-        foreach (var section in Sections())
-        {
-            if (pools.ContainsKey(section.Key))
+            lock (_changing)
             {
-                faults.Add($"{section.Path}: a pool of that name was added in code or in another section; give it WithConfiguration(...) there, or another name here.");
-                continue;
+                // Watched before it is read, so that a change in between is not lost; the reload waits for the lock.
+                foreach (var section in _configurations.Select(configuration => configuration.Section).Concat(definitions.Select(definition => definition.Section).OfType<IConfiguration>()))
+                {
+                    _reloads.Add(ChangeToken.OnChange(section.GetReloadToken, Reload));
+                }
+
+                _pools = Start(definitions).ToFrozenDictionary(StringComparer.Ordinal);
             }
-
-            Add(pools, new PoolDefinition(section.Key, []) { Section = section, IsConfigured = true }, faults);
         }
-
-        if (faults.Count > 0)
+        catch
         {
-            pools.Values.ToList().ForEach(pool => pool.Dispose());
-            throw new InvalidOperationException($"ProxyKit's configuration has {(faults.Count == 1 ? "a fault" : $"{faults.Count} faults")}: {string.Join(" ", faults)}");
-        }
-
-        _pools = pools.ToFrozenDictionary();
-        foreach (var section in _configurations.Select(configuration => configuration.Section).Concat(definitions.Select(definition => definition.Section).OfType<IConfiguration>()))
-        {
-            _reloads.Add(ChangeToken.OnChange(section.GetReloadToken, Reload));
+            Dispose();
+            throw;
         }
 
         metrics.Watch(this);
@@ -85,24 +77,51 @@ public sealed class PoolDirectory : IDisposable
     /// <summary>Ends the watching of configuration and sources.</summary>
     public void Dispose()
     {
-        _reloads.ForEach(reload => reload.Dispose());
-        foreach (var runner in Volatile.Read(ref _pools).Values)
+        lock (_changing)
         {
-            runner.Dispose();
+            _disposed = true;
+            foreach (var runner in _pools.Values)
+            {
+                runner.Dispose();
+            }
         }
+
+        _reloads.ForEach(reload => reload.Dispose());
     }
 
-    /// <summary>Waits until each pool that takes its destinations from a source has had a first set.</summary>
-    internal Task WhenReadyAsync(CancellationToken cancellationToken) =>
-        Task.WhenAll(Volatile.Read(ref _pools).Values.Select(runner => runner.Ready)).WaitAsync(cancellationToken);
-
-    internal Task WhenReadyAsync(Pool pool, CancellationToken cancellationToken) =>
-        Volatile.Read(ref _pools).GetValueOrDefault(pool.Name)?.Ready.WaitAsync(cancellationToken) ?? Task.CompletedTask;
-
-    private IEnumerable<IConfigurationSection> Sections() => _configurations.SelectMany(configuration => configuration.Section.GetSection("Pools").GetChildren());
-
-    private bool Add(Dictionary<string, PoolRunner> pools, PoolDefinition definition, List<string> faults)
+    private Dictionary<string, PoolRunner> Start(IEnumerable<PoolDefinition> definitions)
     {
+        var faults = new List<string>();
+        var pools = new Dictionary<string, PoolRunner>(StringComparer.Ordinal);
+        foreach (var definition in definitions)
+        {
+            Start(pools, definition, faults);
+        }
+
+        foreach (var section in Sections())
+        {
+            if (definitions.Any(definition => definition.Name == section.Key) || pools.ContainsKey(section.Key))
+            {
+                faults.Add(Doubled(section));
+            }
+            else
+            {
+                Start(pools, Configured(section), faults);
+            }
+        }
+
+        if (faults.Count > 0)
+        {
+            pools.Values.ToList().ForEach(pool => pool.Dispose());
+            throw new InvalidOperationException($"ProxyKit's configuration has {(faults.Count == 1 ? "a fault" : $"{faults.Count} faults")}: {string.Join(" ", faults)}");
+        }
+
+        return pools;
+    }
+
+    private bool Start(Dictionary<string, PoolRunner> pools, PoolDefinition definition, List<string> faults)
+    {
+        _judged[definition.Name] = Said(definition.Section);
         if (PoolRunner.TryStart(definition, _reader, _observers, _time, _logger, faults) is not { } runner)
         {
             return false;
@@ -112,50 +131,99 @@ public sealed class PoolDirectory : IDisposable
         return true;
     }
 
+    private IEnumerable<IConfigurationSection> Sections() => _configurations.SelectMany(configuration => configuration.Section.GetSection("Pools").GetChildren());
+
+    private static PoolDefinition Configured(IConfigurationSection section) => new(section.Key, []) { Section = section, IsConfigured = true };
+
+    private static string Doubled(IConfigurationSection section) =>
+        $"{section.Path}: a pool of that name was added in code or in another section; give it WithConfiguration(...) there, or another name here.";
+
+    // All that a section says, as one text: what says the same as before need not be read again, nor its faults be told again.
+    private static string Said(IConfiguration? section) => section is null ? "" : string.Join('\n', section.AsEnumerable(makePathsRelative: true));
+
     private void Reload()
     {
         lock (_changing)
         {
-            var pools = _pools.ToDictionary();
-            var sections = Sections().ToList();
-            foreach (var runner in pools.Values.ToList())
+            if (_disposed)
             {
-                if (runner.Definition.IsConfigured && !sections.Any(other => other.Key == runner.Definition.Name))
+                return;
+            }
+
+            var pools = _pools.ToDictionary(StringComparer.Ordinal);
+            var sections = Sections().ToList();
+            var seen = new HashSet<string>(StringComparer.Ordinal);
+            foreach (var (name, runner) in _pools)
+            {
+                if (runner.Definition.IsConfigured && !sections.Any(other => other.Key == name))
                 {
-                    pools.Remove(runner.Definition.Name);
+                    pools.Remove(name);
                     runner.Pool.Update([]);
                     runner.Dispose();
-                    Log.Removed(_logger, runner.Definition.Name);
-                    continue;
+                    _judged.Remove(name);
+                    Log.Removed(_logger, name);
+                }
+                else if (runner.Definition.Section is { } section)
+                {
+                    Judge(name, name, Said(section), faults => runner.TryReload(_reader, faults));
+                }
+            }
+
+            foreach (var group in sections.GroupBy(section => section.Key, StringComparer.Ordinal))
+            {
+                var first = group.First();
+                if (!pools.TryGetValue(group.Key, out var runner))
+                {
+                    seen.Add(group.Key);
+                    Judge(group.Key, group.Key, Said(first), faults => Start(pools, Configured(first), faults));
                 }
 
-                Judge(runner.Definition.Name, faults => runner.TryReload(_reader, faults));
+                foreach (var doubled in runner is { Definition.IsConfigured: false } ? group : group.Skip(1))
+                {
+                    seen.Add(doubled.Path);
+                    Judge(doubled.Path, group.Key, "doubled", faults =>
+                    {
+                        faults.Add(Doubled(doubled));
+                        return false;
+                    });
+                }
             }
 
-            foreach (var section in sections.Where(section => !pools.ContainsKey(section.Key)))
+            foreach (var gone in _judged.Keys.Where(what => !pools.ContainsKey(what) && !seen.Contains(what)).ToList())
             {
-                Judge(section.Key, faults => Add(pools, new PoolDefinition(section.Key, []) { Section = section, IsConfigured = true }, faults));
+                _judged.Remove(gone); // should it come back, it is judged as new
             }
 
-            Volatile.Write(ref _pools, pools.ToFrozenDictionary());
+            Volatile.Write(ref _pools, pools.ToFrozenDictionary(StringComparer.Ordinal));
         }
     }
 
-    // A bad reload is refused for that pool alone.
-    private void Judge(string pool, Func<List<string>, bool> change)
+    // A bad reload is refused for that pool alone, and said once however often it is seen.
+    private void Judge(string what, string pool, string said, Func<List<string>, bool> change)
     {
+        if (_judged.TryGetValue(what, out var before) && before == said)
+        {
+            return;
+        }
+
+        _judged[what] = said;
         var faults = new List<string>();
-        var changed = change(faults);
-        if (faults.Count > 0)
+        try
         {
-            _metrics.Reloaded(pool, accepted: false);
-            Log.Refused(_logger, pool, string.Join(" ", faults));
+            if (change(faults))
+            {
+                _metrics.Reloaded(pool, accepted: true);
+                Log.Reloaded(_logger, pool);
+                return;
+            }
         }
-        else if (changed)
+        catch (Exception fault) // a user's policy, options or reader may throw anything; no other pool may suffer for it
         {
-            _metrics.Reloaded(pool, accepted: true);
-            Log.Reloaded(_logger, pool);
+            faults.Add(fault.Message);
         }
+
+        _metrics.Reloaded(pool, accepted: false);
+        Log.Refused(_logger, pool, string.Join(" ", faults));
     }
 }
 
@@ -179,6 +247,6 @@ internal static partial class Log
     [LoggerMessage(6, LogLevel.Information, "Pool {Pool} has {Count} destinations from its source.", EventName = "DestinationsChanged")]
     public static partial void DestinationsChanged(ILogger logger, string pool, int count);
 
-    [LoggerMessage(7, LogLevel.Warning, "Some pools had no destinations from their sources within {Timeout}; the host starts without them.", EventName = "StartedUnready")]
-    public static partial void StartedUnready(ILogger logger, TimeSpan timeout);
+    [LoggerMessage(7, LogLevel.Warning, "No destinations came within {Timeout} from the sources of these pools: {Pools}. The host starts without them.", EventName = "StartedUnready")]
+    public static partial void StartedUnready(ILogger logger, TimeSpan timeout, string pools);
 }

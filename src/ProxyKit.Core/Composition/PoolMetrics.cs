@@ -8,6 +8,8 @@ internal sealed class PoolMetrics
 {
     public const string MeterName = "ProxyKit.Core";
 
+    private static readonly string[] States = ["active", "down", "draining", "off"];
+
     private readonly Meter _meter;
     private readonly Counter<long> _reloads;
 
@@ -35,10 +37,23 @@ internal sealed class PoolMetrics
             description: "Requests that wait for a seat now.");
         _meter.CreateObservableUpDownCounter(
             "proxykit.pool.destinations",
-            () => pools.Pools.SelectMany(pool => pool.Snapshot.Members
-                .GroupBy(member => member.IsDown ? "down" : member.State.ToString().ToLowerInvariant())
-                .Select(group => new Measurement<int>(group.Count(), new("proxykit.pool.name", pool.Name), new("proxykit.destination.state", group.Key)))),
+            () => pools.Pools.SelectMany(Standings),
             unit: "{destination}",
             description: "Destinations, by state.");
     }
+
+    // Every state each time, 0 too: a series that is left out keeps its last value on many a screen.
+    private static IEnumerable<Measurement<int>> Standings(Pool pool)
+    {
+        var members = pool.Snapshot.Members;
+        return States.Select(state => new Measurement<int>(
+            members.Count(member => StateOf(member) == state), new("proxykit.pool.name", pool.Name), new("proxykit.destination.state", state)));
+    }
+
+    private static string StateOf(Member member) => member.State switch
+    {
+        MemberState.Draining => "draining",
+        MemberState.Off => "off",
+        _ => member.IsDown ? "down" : "active",
+    };
 }

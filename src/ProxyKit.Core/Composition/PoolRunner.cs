@@ -8,24 +8,19 @@ namespace ProxyKit;
 internal sealed class PoolRunner : IDisposable
 {
     private readonly ILogger _logger;
-    private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private ImmutableArray<Destination> _destinations;
+    private readonly Lock _feeding = new();
     private IDestinationSource? _source;
     private CancellationTokenSource _watching = new();
-    private string? _lastRefusal;
 
-    private PoolRunner(PoolDefinition definition, Pool pool, ImmutableArray<Destination> destinations, ILogger logger)
+    private PoolRunner(PoolDefinition definition, Pool pool, ILogger logger)
     {
-        (Definition, Pool, _destinations, _logger) = (definition, pool, destinations, logger);
+        (Definition, Pool, _logger) = (definition, pool, logger);
         Follow(pool.Snapshot.Settings.Get<IDestinationSource>());
     }
 
     public PoolDefinition Definition { get; }
 
     public Pool Pool { get; }
-
-    /// <summary>Done once there are destinations: at once, or with the first set from the source.</summary>
-    public Task Ready => _ready.Task;
 
     public static PoolRunner? TryStart(PoolDefinition definition, PoolSection reader, IOutcomeObserver[] observers, TimeProvider time, ILogger logger, List<string> faults)
     {
@@ -35,42 +30,37 @@ internal sealed class PoolRunner : IDisposable
         }
 
         var source = settings.Get<IDestinationSource>();
-        return new PoolRunner(definition, new Pool(definition.Name, source is null ? destinations : [], settings, observers, time), destinations, logger);
+        return new PoolRunner(definition, new Pool(definition.Name, source is null ? destinations : [], settings, observers, time), logger);
     }
 
-    /// <summary>Reads the configuration again; false where nothing changed or there were faults, which are told once.</summary>
+    /// <summary>Reads the configuration again; false where it has faults, and then nothing has changed.</summary>
     public bool TryReload(PoolSection reader, List<string> faults)
     {
-        if (Definition.Section is null)
+        if (Compose(Definition, reader, faults) is not var (destinations, settings))
         {
             return false;
         }
 
-        var found = new List<string>();
-        if (Compose(Definition, reader, found) is not var (destinations, settings))
+        lock (_feeding)
         {
-            var refusal = string.Join(" ", found);
-            if (refusal != _lastRefusal)
+            var source = settings.Get<IDestinationSource>();
+            if (_source is not null && _source.Equals(source))
             {
-                _lastRefusal = refusal;
-                faults.AddRange(found);
+                // The one that is watched must also be the one that is told to refresh.
+                source = _source;
+                settings = settings.With(source);
             }
 
-            return false;
+            Pool.Update(source is null ? destinations : null, settings);
+            Follow(source);
         }
 
-        _lastRefusal = null;
-        var source = settings.Get<IDestinationSource>();
-        Pool.Update(source is null ? destinations : null, settings);
-        _destinations = destinations;
-        Follow(source);
         return true;
     }
 
     public void Dispose()
     {
         _watching.Cancel();
-        _ready.TrySetResult();
         Pool.Dispose();
     }
 
@@ -96,16 +86,12 @@ internal sealed class PoolRunner : IDisposable
             }
         }
 
-        return (destinations, definition.Configured.Aggregate(settings, (before, set) => set(before)));
+        settings = definition.Configured.Aggregate(settings, (before, set) => set(before));
+        return (destinations, definition.Source is { } make ? settings.With(make(reader.Services)) : settings);
     }
 
     private void Follow(IDestinationSource? source)
     {
-        if (source is null)
-        {
-            _ready.TrySetResult();
-        }
-
         if (Equals(source, _source))
         {
             return;
@@ -131,10 +117,11 @@ internal sealed class PoolRunner : IDisposable
                 await foreach (var destinations in source.WatchAsync(cancellationToken).WithCancellation(cancellationToken))
                 {
                     delay = TimeSpan.FromSeconds(1);
-                    Take(destinations);
+                    Take(destinations, cancellationToken);
                 }
 
-                return; // a source that ends has said all
+                Pool.SetReady(); // a source that ends has said all
+                return;
             }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
             {
@@ -158,22 +145,26 @@ internal sealed class PoolRunner : IDisposable
         }
     }
 
-    private void Take(IReadOnlyList<Destination> destinations)
+    private void Take(IReadOnlyList<Destination> destinations, CancellationToken cancellationToken)
     {
-        if (destinations.SequenceEqual(Pool.Snapshot.Members.Select(member => member.Destination)) && _ready.Task.IsCompleted)
+        lock (_feeding)
         {
-            return;
-        }
+            // A source that a reload replaced may still have one set to tell; it must not overwrite what came after.
+            if (cancellationToken.IsCancellationRequested
+                || (Pool.Ready.IsCompleted && destinations.SequenceEqual(Pool.Snapshot.Members.Select(member => member.Destination))))
+            {
+                return;
+            }
 
-        try
-        {
-            Pool.Update(destinations);
-            Log.DestinationsChanged(_logger, Pool.Name, destinations.Count);
-            _ready.TrySetResult();
-        }
-        catch (ArgumentException fault)
-        {
-            Log.DestinationsRefused(_logger, Pool.Name, Pool.Snapshot.Members.Length, fault.Message);
+            try
+            {
+                Pool.Update(destinations);
+                Log.DestinationsChanged(_logger, Pool.Name, destinations.Count);
+            }
+            catch (ArgumentException fault)
+            {
+                Log.DestinationsRefused(_logger, Pool.Name, Pool.Snapshot.Members.Length, fault.Message);
+            }
         }
     }
 }

@@ -14,11 +14,11 @@ internal sealed class PoolStartup(PoolDirectory pools, TimeProvider time, ILogge
         using var both = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
         try
         {
-            await pools.WhenReadyAsync(both.Token);
+            await Task.WhenAll(pools.Pools.Select(pool => pool.Ready)).WaitAsync(both.Token);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            Log.StartedUnready(logger, Timeout);
+            Log.StartedUnready(logger, Timeout, string.Join(", ", pools.Pools.Where(pool => !pool.Ready.IsCompleted).Select(pool => pool.Name)));
         }
     }
 

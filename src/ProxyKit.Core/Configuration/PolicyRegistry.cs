@@ -13,7 +13,9 @@ public sealed record NamedPolicy(string Name, Func<IConfigurationSection, Policy
 /// <summary>Makes policies from configuration, where they stand by name: <c>"Policy": "RoundRobin"</c> or <c>"Policy": { "Name": "RingHash", "Points": 200 }</c>.</summary>
 public sealed class PolicyReader(IEnumerable<NamedPolicy> policies)
 {
-    private readonly Dictionary<string, NamedPolicy> _policies = policies.ToDictionary(policy => policy.Name, StringComparer.OrdinalIgnoreCase);
+    // The last one of a name counts, so that a package may be added twice and a host may put its own in place of another.
+    private readonly Dictionary<string, NamedPolicy> _policies =
+        policies.GroupBy(policy => policy.Name, StringComparer.OrdinalIgnoreCase).ToDictionary(group => group.Key, group => group.Last(), StringComparer.OrdinalIgnoreCase);
 
     /// <summary>The policy that <paramref name="section"/> names.</summary>
     /// <exception cref="FormatException">It names none that is known, or its options have faults.</exception>

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 
 using Microsoft.Extensions.Configuration;
 
@@ -7,12 +8,19 @@ namespace ProxyKit;
 /// <summary>Reads a pool's section: its destinations, its policy and the settings that packages know.</summary>
 internal sealed class PoolSection(IEnumerable<SettingsSection> sections, PolicyReader policies, IServiceProvider services)
 {
-    private readonly Dictionary<string, SettingsSection> _sections = sections.ToDictionary(section => section.Key, StringComparer.OrdinalIgnoreCase);
+    // A package that is added twice registers its sections twice; the last one of a key counts.
+    private readonly Dictionary<string, SettingsSection> _sections =
+        sections.GroupBy(section => section.Key, StringComparer.OrdinalIgnoreCase).ToDictionary(group => group.Key, group => group.Last(), StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>The host's services, for settings that are made of them.</summary>
+    public IServiceProvider Services => services;
 
     /// <summary>What a pool's section says. <paramref name="faults"/> gets one sentence for each fault.</summary>
     public (ImmutableArray<Destination> Destinations, PoolSettings Settings) Read(IConfiguration pool, ICollection<string> faults)
     {
-        ConfigurationReader.CheckKeys(pool, ["Destinations", "Policy", .. _sections.Keys], faults);
+        string[] known = ["Destinations", "Policy", .. _sections.Keys];
+        ConfigurationReader.CheckObject(pool, known, faults);
+        ConfigurationReader.CheckKeys(pool, known, faults);
         var settings = PoolSettings.Default;
         foreach (var child in pool.GetChildren())
         {
@@ -35,9 +43,9 @@ internal sealed class PoolSection(IEnumerable<SettingsSection> sections, PolicyR
         {
             return settings.With(policies.Read(section));
         }
-        catch (FormatException fault)
+        catch (Exception fault) when (fault is FormatException or ArgumentException or InvalidOperationException)
         {
-            faults.Add(fault.Message);
+            faults.Add(fault is FormatException ? fault.Message : $"{section.Path}: {fault.Message}");
             return settings;
         }
     }
@@ -45,6 +53,7 @@ internal sealed class PoolSection(IEnumerable<SettingsSection> sections, PolicyR
     private static List<Destination> ReadDestinations(IConfigurationSection section, ICollection<string> faults)
     {
         var destinations = new List<Destination>();
+        ConfigurationReader.CheckObject(section, [], faults);
         foreach (var child in section.GetChildren())
         {
             if (ReadDestination(child, faults) is { } destination)
@@ -58,19 +67,23 @@ internal sealed class PoolSection(IEnumerable<SettingsSection> sections, PolicyR
 
     private static Destination? ReadDestination(IConfigurationSection section, ICollection<string> faults)
     {
-        var options = new DestinationOptions { Address = section.Value };
-        if (section.Value is null && !ConfigurationReader.TryRead(section, static (section, options) => section.Bind(options), faults, out options))
+        DestinationOptions? options = new();
+        if (section.GetChildren().Any() && !ConfigurationReader.TryRead(section, static (section, options) => section.Bind(options), faults, out options))
         {
             return null;
         }
 
+        // "a": "http://10.0.0.1:8080" is short for an object with an address alone; another layer may still add to it.
+        options.Address ??= section.Value;
         if (!Uri.TryCreate(options.Address, UriKind.Absolute, out var address))
         {
             faults.Add($"{section.Path}: Address is '{options.Address}'; write scheme, host and port, such as 'http://10.0.0.1:8080'.");
             return null;
         }
 
-        var destination = new Destination(section.Key, address)
+        // In a list, the key is only a position: the name must stay with the address when others come and go.
+        var name = int.TryParse(section.Key, NumberStyles.None, CultureInfo.InvariantCulture, out _) ? address.Authority : section.Key;
+        var destination = new Destination(name, address)
         {
             Weight = options.Weight,
             Priority = options.Priority,

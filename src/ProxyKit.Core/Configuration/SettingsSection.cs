@@ -49,9 +49,9 @@ public static class SettingsSectionExtensions
             {
                 return read(section, settings, services);
             }
-            catch (FormatException fault)
+            catch (Exception fault) when (fault is FormatException or ArgumentException or InvalidOperationException)
             {
-                faults.Add(fault.Message);
+                faults.Add(fault is FormatException ? fault.Message : $"{section.Path}: {fault.Message}");
                 return settings;
             }
         }

@@ -21,4 +21,15 @@ public static class Validation
             ? options
             : throw new ArgumentException($"{options.GetType().Name}: {string.Join(" ", faults)}", nameof(options));
     }
+
+    /// <summary>What to keep of <paramref name="options"/>: their copy where they are <see cref="ICopyable{TSelf}"/>, judged where they are <see cref="IValidatable"/>.</summary>
+    /// <exception cref="ArgumentException">They have faults; the message lists every one.</exception>
+    public static T Frozen<T>(this T options)
+        where T : class
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        var own = (options as ICopyable<T>)?.Copy() ?? options;
+        (own as IValidatable)?.Valid();
+        return own;
+    }
 }

@@ -8,48 +8,84 @@ namespace ProxyKit;
 public readonly struct Lease : IDisposable, IEquatable<Lease>
 {
     private readonly Seat? _seat;
-    private readonly int _version;
+    private readonly long _version;
 
-    private Lease(Seat seat, int version) => (_seat, _version) = (seat, version);
+    private Lease(Seat seat, long version) => (_seat, _version) = (seat, version);
 
     /// <summary>Whether it holds a seat: false for <c>default</c> and after it was disposed.</summary>
-    public bool IsHeld => _seat is not null && Volatile.Read(ref _seat.Version) == _version;
+    public bool IsHeld => _seat is not null && Volatile.Read(ref _seat.Standing) >> Seat.VersionShift == _version;
 
     /// <summary>Whom to send the request to.</summary>
     /// <exception cref="InvalidOperationException">It holds no seat.</exception>
-    public Member Member => IsHeld ? _seat!.Member! : throw new InvalidOperationException("The lease holds no seat: nothing was picked, or it was disposed.");
+    public Member Member
+    {
+        get
+        {
+            // Read before the version is looked at: while that is still this lease's own, nobody else has filled the seat.
+            var member = _seat is null ? null : Volatile.Read(ref _seat.Member);
+            return IsHeld ? member! : throw new InvalidOperationException("The lease holds no seat: nothing was picked, or it was disposed.");
+        }
+    }
 
-    /// <summary>Tells the pool how the attempt went, timed from the pick. Only the first report counts, and <see cref="OutcomeKind.BodyBroken"/> after it.</summary>
+    /// <summary>
+    /// Tells the pool how the attempt went, timed from the pick. Only the first report counts, and <see cref="OutcomeKind.BodyBroken"/>
+    /// after <see cref="OutcomeKind.Answered"/>.
+    /// </summary>
+    /// <param name="kind">What happened.</param>
+    /// <param name="status">The member's HTTP status, where it answered.</param>
+    /// <param name="retryAfter">How long the member asked to be left alone; see <see cref="Outcome.RetryAfter"/>.</param>
     public void Report(OutcomeKind kind, int? status = null, TimeSpan? retryAfter = null)
     {
-        if (!IsHeld)
+        while (_seat is not null)
         {
-            return;
-        }
+            // All is read before the exchange: that succeeds only if the seat was this lease's until then.
+            var standing = Volatile.Read(ref _seat.Standing);
+            var (pool, member, began) = (_seat.Pool, _seat.Member, _seat.Began);
+            var told = standing & Seat.ToldMask;
+            if (standing >> Seat.VersionShift != _version || told == Seat.Closed || (told == Seat.Answered && kind != OutcomeKind.BodyBroken))
+            {
+                return;
+            }
 
-        var expected = kind == OutcomeKind.BodyBroken ? 1 : 0;
-        if (Interlocked.CompareExchange(ref _seat!.Reports, expected + 1, expected) == expected)
-        {
-            var pool = _seat.Pool!;
-            pool.Report(_seat.Member!, new Outcome(kind, pool.Time.GetElapsedTime(_seat.Began), status, retryAfter));
+            var next = (_version << Seat.VersionShift) | (kind == OutcomeKind.Answered ? Seat.Answered : Seat.Closed);
+            if (Interlocked.CompareExchange(ref _seat.Standing, next, standing) == standing)
+            {
+                pool!.Report(member!, new Outcome(kind, pool.Time.GetElapsedTime(began), status, retryAfter));
+                return;
+            }
         }
     }
 
     /// <summary>Frees the seat. An attempt that nobody reported was abandoned.</summary>
     public void Dispose()
     {
-        // Whoever raises the version owns the end; a second dispose, of this copy or another, finds it raised.
-        if (_seat is null || !IsHeld)
+        while (_seat is not null)
         {
-            return;
-        }
+            var standing = Volatile.Read(ref _seat.Standing);
+            var (pool, member, began) = (_seat.Pool, _seat.Member, _seat.Began);
+            if (standing >> Seat.VersionShift != _version)
+            {
+                return;
+            }
 
-        Report(OutcomeKind.Abandoned);
-        var (pool, member) = (_seat.Pool!, _seat.Member!);
-        if (Interlocked.CompareExchange(ref _seat.Version, _version + 1, _version) == _version)
-        {
-            Seat.Return(_seat);
-            pool.Leave(member);
+            // Whoever raises the version owns the end; a second dispose, of this copy or another, finds it raised.
+            if (Interlocked.CompareExchange(ref _seat.Standing, (_version + 1) << Seat.VersionShift, standing) == standing)
+            {
+                Seat.Return(_seat);
+                try
+                {
+                    if ((standing & Seat.ToldMask) == 0)
+                    {
+                        pool!.Report(member!, new Outcome(OutcomeKind.Abandoned, pool.Time.GetElapsedTime(began)));
+                    }
+                }
+                finally
+                {
+                    pool!.Leave(member!); // an observer that throws must not keep the seat
+                }
+
+                return;
+            }
         }
     }
 
@@ -71,18 +107,24 @@ public readonly struct Lease : IDisposable, IEquatable<Lease>
     internal static Lease Of(Pool pool, Member member)
     {
         var seat = Seat.Rent();
-        (seat.Pool, seat.Member, seat.Began, seat.Reports) = (pool, member, pool.Time.GetTimestamp(), 0);
-        return new(seat, seat.Version);
+        (seat.Pool, seat.Member, seat.Began) = (pool, member, pool.Time.GetTimestamp());
+        return new(seat, seat.Standing >> Seat.VersionShift);
     }
 
     /// <summary>What a lease stands on. Kept for each thread, at most 128, to be used again.</summary>
     private sealed class Seat
     {
+        public const int VersionShift = 2;
+        public const long ToldMask = 3;
+        public const long Answered = 1;
+        public const long Closed = 2; // nothing more is listened to
+
         public Pool? Pool;
         public Member? Member;
         public long Began;
-        public int Version;
-        public int Reports;
+
+        // The version and what was reported, in one word: a report must fail as a whole once the seat is another lease's.
+        public long Standing;
 
         private const int Kept = 128;
 

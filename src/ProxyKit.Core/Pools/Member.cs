@@ -20,12 +20,13 @@ public sealed class Member
     public Member(Destination destination, int inFlight = 0, TimeProvider? time = null)
         : this(destination, new LiveFigures(time ?? TimeProvider.System), MemberState.Active, 1, 0, false)
     {
-        ArgumentNullException.ThrowIfNull(destination);
+        ArgumentOutOfRangeException.ThrowIfNegative(inFlight);
         _live.InFlight.Value = inFlight;
     }
 
     internal Member(Destination destination, LiveFigures live, MemberState state, double warmth, int limit, bool isDown)
     {
+        ArgumentNullException.ThrowIfNull(destination);
         (Destination, _live, State, Limit, IsDown) = (destination, live, state, limit, isDown);
         Weight = destination.Weight * warmth;
         Hash = HashOf(destination.Name);
@@ -61,7 +62,7 @@ public sealed class Member
     /// <summary>Whether it has a seat free.</summary>
     public bool HasRoom => Limit == 0 || InFlight < Limit;
 
-    /// <summary>Cancelled when its drain has reached the deadline, or it was switched off or removed and its time to drain is over: what still runs should end.</summary>
+    /// <summary>Cancelled when it was switched off, or its time to drain, or to finish once removed, is over: what still runs should end.</summary>
     public CancellationToken Retired => _live.Retired.Token;
 
     /// <summary>How long its answers take, once <see cref="TrackLatency"/> was called; null before.</summary>
@@ -92,15 +93,33 @@ public sealed class Member
     /// <summary>Takes a seat. The state is read after the seat is taken, so that a drain which counted none in flight stays true.</summary>
     internal bool TryBegin(bool known)
     {
-        var taken = Interlocked.Increment(ref _live.InFlight.Value);
-        var state = (MemberState)Volatile.Read(ref _live.State);
-        if ((Limit != 0 && taken > Limit) || !(state == MemberState.Active || (known && state == MemberState.Draining)))
+        if (Limit == 0)
         {
-            End();
-            return false;
+            Interlocked.Increment(ref _live.InFlight.Value);
+        }
+        else
+        {
+            // Never counted above the limit, not even for a moment: who came then would find the last seat taken by nobody.
+            int before;
+            do
+            {
+                before = Volatile.Read(ref _live.InFlight.Value);
+                if (before >= Limit)
+                {
+                    return false;
+                }
+            }
+            while (Interlocked.CompareExchange(ref _live.InFlight.Value, before + 1, before) != before);
         }
 
-        return true;
+        var state = (MemberState)Volatile.Read(ref _live.State);
+        if (state == MemberState.Active || (known && state == MemberState.Draining))
+        {
+            return true;
+        }
+
+        End();
+        return false;
     }
 
     internal void End()
@@ -118,7 +137,11 @@ public sealed class Member
             case OutcomeKind.NotConnected:
                 _live.Unreached.Add(1, _live.Time);
                 break;
-            case OutcomeKind.TimedOut or OutcomeKind.Broken or OutcomeKind.BodyBroken:
+            case OutcomeKind.TimedOut:
+                _live.Failed.Add(1, _live.Time);
+                _live.Latency?.Raise(outcome.Elapsed); // it takes that long at the least
+                break;
+            case OutcomeKind.Broken or OutcomeKind.BodyBroken:
                 _live.Failed.Add(1, _live.Time);
                 break;
             case OutcomeKind.Answered when outcome.Status >= 500:

@@ -4,7 +4,7 @@ namespace ProxyKit;
 /// <param name="Kind">What happened.</param>
 /// <param name="Elapsed">From the pick to the response's head, or to the failure.</param>
 /// <param name="Status">The member's HTTP status; null where it sent none.</param>
-/// <param name="RetryAfter">How long the member asked to be left alone; null where it did not.</param>
+/// <param name="RetryAfter">How long the member asked to be left alone; null where it did not. The pool passes it over for as long, at most 5 minutes.</param>
 public readonly record struct Outcome(OutcomeKind Kind, TimeSpan Elapsed, int? Status = null, TimeSpan? RetryAfter = null)
 {
     /// <summary>Whether it speaks against the member: no connection, no answer, a broken one, or a 5xx.</summary>

@@ -5,9 +5,13 @@ namespace ProxyKit;
 /// <summary>Interchangeable destinations under one name. It needs no host: tests and clients may hold one directly.</summary>
 public sealed partial class Pool : IDisposable
 {
+    // How often a pick looks again where other threads took each seat that it saw.
+    private const int Looks = 16;
+
     private readonly IOutcomeObserver[] _observers;
     private readonly ulong _seed;
-    private readonly SeatQueue _queue = new();
+    private readonly SeatQueue _queue;
+    private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private PoolSnapshot _snapshot;
     private long _picks;
 
@@ -32,9 +36,14 @@ public sealed partial class Pool : IDisposable
         Name = name;
         Time = time ?? TimeProvider.System;
         _observers = [.. observers ?? []];
+        _queue = new SeatQueue(this);
         _seed = seed ?? unchecked((ulong)Random.Shared.NextInt64(long.MinValue, long.MaxValue));
         _snapshot = new PoolSnapshot([], settings: settings ?? PoolSettings.Default);
         Update(destinations, _snapshot.Settings, warm: true);
+        if (_snapshot.Settings.Get<IDestinationSource>() is null)
+        {
+            _ready.TrySetResult();
+        }
     }
 
     /// <summary>What routes, logs and metrics call it.</summary>
@@ -46,7 +55,28 @@ public sealed partial class Pool : IDisposable
     /// <summary>Requests that wait for a seat now.</summary>
     public int Waiting => _queue.Count;
 
+    /// <summary>Done once the pool has had its destinations: from the start, or with the first set where an <see cref="IDestinationSource"/> finds them.</summary>
+    public Task Ready => _ready.Task;
+
     internal TimeProvider Time { get; }
+
+    /// <summary>Whether any member that may get new traffic has a seat free, or there is none to wait for.</summary>
+    internal bool HasRoom
+    {
+        get
+        {
+            var available = Snapshot.Available;
+            foreach (var member in available)
+            {
+                if (member.HasRoom)
+                {
+                    return true;
+                }
+            }
+
+            return available.IsEmpty;
+        }
+    }
 
     /// <summary>Leases a member for one attempt. It waits for nothing and allocates nothing.</summary>
     /// <param name="lease">The lease, where the status says <see cref="PickStatus.Picked"/>.</param>
@@ -63,26 +93,36 @@ public sealed partial class Pool : IDisposable
         }
 
         // Another thread may take the seat between the look and the step; then look again, a few times at the most.
-        for (var i = 0; i < 8; i++)
+        var status = PickStatus.NoneLeft;
+        for (var i = 0; i < Looks; i++)
         {
             var ticket = unchecked((ulong)Interlocked.Increment(ref _picks)) - 1;
             var member = snapshot.Picker.Pick(new PickRequest(ticket, WeightedDraw.Mix(_seed + ticket), key, tried));
             if (member is null)
             {
-                break;
-            }
+                if (WhyNone(snapshot, tried) is { } known)
+                {
+                    status = known;
+                    break;
+                }
 
-            if (member.TryBegin(known: false))
+                status = PickStatus.NoneLeft;
+            }
+            else if (member.TryBegin(known: false))
             {
                 lease = Lease.Of(this, member);
                 return PickStatus.Picked;
+            }
+            else
+            {
+                status = PickStatus.Full;
             }
 
             snapshot = Snapshot;
         }
 
         lease = default;
-        return HasUntried(snapshot, tried) ? PickStatus.Full : PickStatus.NoneLeft;
+        return status;
     }
 
     /// <summary>Leases a member for one attempt, waiting in the pool's queue while all seats are taken (<see cref="LimitOptions"/>).</summary>
@@ -117,11 +157,11 @@ public sealed partial class Pool : IDisposable
         var chosen = kept ?? snapshot.Picker.Pick(request);
         var reason = kept is not null ? "the session sticks to it"
             : chosen is not null ? snapshot.Picker.Explain(request, chosen)
-            : HasUntried(snapshot, tried) ? "all that may serve are full" : "none is left that may serve";
+            : WhyNone(snapshot, tried) == PickStatus.Full ? "all that may serve are full" : "none is left that may serve";
         var candidates = ImmutableArray.CreateBuilder<PickCandidate>(snapshot.Members.Length);
         foreach (var member in snapshot.Members)
         {
-            candidates.Add(new PickCandidate(member.Destination.Name, Standing(member, tried), member.Weight, member.Load));
+            candidates.Add(new PickCandidate(member.Destination.Name, StandingOf(member, tried), member.Weight, member.Load));
         }
 
         return new PickExplanation(chosen?.Destination.Name, snapshot.Settings.Policy.GetType().Name, reason, candidates.MoveToImmutable());
@@ -140,7 +180,7 @@ public sealed partial class Pool : IDisposable
             }
         }
 
-        _queue.CallAll();
+        _ready.TrySetResult();
     }
 
     /// <inheritdoc/>
@@ -168,70 +208,58 @@ public sealed partial class Pool : IDisposable
     internal void Leave(Member member)
     {
         member.End();
-        _queue.CallNext();
+        _queue.ServeOne();
     }
+
+    /// <summary>There is nothing to wait for any more: its source has said all that it will.</summary>
+    internal void SetReady() => _ready.TrySetResult();
 
     private async Task<(PickStatus Status, Lease Lease)> WaitAsync(
         LimitOptions limits, ulong? key, Member? preferred, ReadOnlyMemory<Member> tried, CancellationToken cancellationToken)
     {
-        var place = _queue.TryEnter(limits.QueueLength);
-        if (place is null)
+        cancellationToken.ThrowIfCancellationRequested();
+        if (_queue.TryEnter(limits.QueueLength, key, preferred, tried) is not { } waiter)
         {
             return (PickStatus.Full, default);
         }
 
         using var deadline = new CancellationTokenSource(limits.QueueTimeout, Time);
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
-        while (true)
+        try
         {
-            // A seat may have come free between the last look and the entry, with nobody there to be called.
-            if (_queue.IsFirst(place) && TryPick(out var found, key, preferred, tried.Span) is var now && now != PickStatus.Full)
+            return await waiter.Served.Task.WaitAsync(linked.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            var served = _queue.Leave(waiter) ? (PickStatus.Full, default) : await waiter.Served.Task;
+            if (cancellationToken.IsCancellationRequested)
             {
-                Abandon(place);
-                return (now, found);
-            }
-
-            try
-            {
-                await place.Value.Task.WaitAsync(linked.Token);
-            }
-            catch (OperationCanceledException)
-            {
-                Abandon(place);
+                served.Item2.Dispose(); // handed over just as the caller gave up: the next in line gets it
                 cancellationToken.ThrowIfCancellationRequested();
-                return (PickStatus.Full, default);
             }
 
-            var status = TryPick(out var lease, key, preferred, tried.Span);
-            if (status != PickStatus.Full)
-            {
-                return (status, lease);
-            }
-
-            place = _queue.EnterFirst();
+            return served;
         }
     }
 
-    // Whoever was called and leaves passes the call on, or a free seat would go unseen.
-    private void Abandon(LinkedListNode<TaskCompletionSource> place)
+    // Null where an untried member has a seat free: it came free just now, or the policy wants none of those left.
+    private static PickStatus? WhyNone(PoolSnapshot snapshot, ReadOnlySpan<Member> tried)
     {
-        if (!_queue.Leave(place))
-        {
-            _queue.CallNext();
-        }
-    }
-
-    private static bool HasUntried(PoolSnapshot snapshot, ReadOnlySpan<Member> tried)
-    {
+        var untried = false;
         foreach (var member in snapshot.Available)
         {
             if (!IsTried(member, tried))
             {
-                return true;
+                if (!member.HasRoom)
+                {
+                    return PickStatus.Full;
+                }
+
+                untried = true;
             }
         }
 
-        return false;
+        return untried ? null : PickStatus.NoneLeft;
     }
 
     private static bool IsTried(Member member, ReadOnlySpan<Member> tried)
@@ -247,13 +275,16 @@ public sealed partial class Pool : IDisposable
         return false;
     }
 
+    // A member that is down keeps its sessions only where the pool fails open, with nobody better to send them to.
     private static Member? Keeps(PoolSnapshot snapshot, Member preferred, ReadOnlySpan<Member> tried)
     {
         var member = snapshot.Find(preferred.Hash);
-        return member is { State: not MemberState.Off, HasRoom: true, IsDown: false } && !IsTried(member, tried) ? member : null;
+        return member is { State: not MemberState.Off, HasRoom: true } && !IsTried(member, tried) && (!member.IsDown || snapshot.Available.Contains(member))
+            ? member
+            : null;
     }
 
-    private static string Standing(Member member, ReadOnlySpan<Member> tried) =>
+    private static string StandingOf(Member member, ReadOnlySpan<Member> tried) =>
         member.State != MemberState.Active ? member.State.ToString().ToLowerInvariant()
         : IsTried(member, tried) ? "tried"
         : member.Destination.Weight == 0 ? "weightless"

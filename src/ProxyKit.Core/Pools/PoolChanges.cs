@@ -7,8 +7,17 @@ public sealed partial class Pool
 {
     private const string AskedToWait = "retry-after";
 
+    /// <summary>A member that asks to be left alone for longer is asked again after this: a wrong <c>Retry-After</c> must not cost it a day.</summary>
+    private static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(5);
+
+    private static readonly TimeSpan LeastStep = TimeSpan.FromMilliseconds(10);
+
+    // What the platform's timers can bear.
+    private static readonly TimeSpan LongestDrain = TimeSpan.FromDays(49);
+
     private readonly Lock _publishing = new();
-    private readonly Dictionary<string, Place> _places = [];
+    private readonly List<Place> _leaving = []; // removed, with requests still in flight
+    private OrderedDictionary<string, Place> _places = [];
     private ImmutableHashSet<(string Destination, string Source)> _down = [];
     private ITimer? _warming;
     private bool _disposed;
@@ -25,6 +34,11 @@ public sealed partial class Pool
         lock (_publishing)
         {
             Update(destinations ?? Snapshot.Members.Select(member => member.Destination), settings, warm: false);
+        }
+
+        if (destinations is not null)
+        {
+            _ready.TrySetResult();
         }
     }
 
@@ -49,12 +63,12 @@ public sealed partial class Pool
             }
 
             _down = down;
-            if (available && source != AskedToWait && !IsDown(destination))
+            if (available && source != AskedToWait && !_down.Any(other => other.Destination == destination && other.Source != AskedToWait))
             {
-                place.Came = Time.GetTimestamp();
+                place.Now = place.Now with { Came = Time.GetTimestamp() };
             }
 
-            Publish(Snapshot.Settings);
+            Publish();
             return true;
         }
     }
@@ -74,54 +88,25 @@ public sealed partial class Pool
     /// Drains a destination: nothing new comes, what it has ends, and then it is off. Where sessions stick to it
     /// (<see cref="DrainOptions.KeepSessions"/>) they go on coming until the deadline.
     /// </summary>
+    /// <remarks>
+    /// Who drains what is draining already sets another deadline and waits for the same end. <see cref="SetState"/> ends a drain at once.
+    /// A destination that is removed meanwhile goes on draining until then.
+    /// </remarks>
     /// <param name="destination">Its name.</param>
-    /// <param name="deadline">How long that may take; what still runs then is ended.</param>
-    /// <param name="cancellationToken">Ends the wait; the destination stays draining, with no deadline.</param>
+    /// <param name="deadline">How long that may take, at most 49 days; what still runs then is ended.</param>
+    /// <param name="cancellationToken">Ends the wait, not the drain.</param>
     /// <returns>How many requests were still in flight at the end; 0 is a clean drain.</returns>
     /// <exception cref="KeyNotFoundException">There is no destination of that name.</exception>
-    public async Task<int> DrainAsync(string destination, TimeSpan deadline, CancellationToken cancellationToken = default)
+    public Task<int> DrainAsync(string destination, TimeSpan deadline, CancellationToken cancellationToken = default)
     {
+        ArgumentNullException.ThrowIfNull(destination);
         ArgumentOutOfRangeException.ThrowIfLessThan(deadline, TimeSpan.Zero);
-        Place place;
-        Task over;
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(deadline, LongestDrain);
         lock (_publishing)
         {
-            if (!_places.TryGetValue(destination, out place!))
-            {
-                throw new KeyNotFoundException($"Pool '{Name}' has no destination '{destination}'. There are: {string.Join(", ", _places.Keys.Order().Select(name => $"'{name}'"))}.");
-            }
-
-            place.Live.Idle = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            place.Changed?.TrySetResult();
-            place.Changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            Enter(place, MemberState.Draining);
-            over = Snapshot.Settings.Get<DrainOptions>() is { KeepSessions: true }
-                ? place.Changed.Task
-                : Task.WhenAny(place.Changed.Task, place.Live.Idle.Task);
-            if (Volatile.Read(ref place.Live.InFlight.Value) == 0)
-            {
-                place.Live.Idle.TrySetResult();
-            }
-        }
-
-        try
-        {
-            await over.WaitAsync(deadline, Time, cancellationToken);
-        }
-        catch (TimeoutException)
-        {
-            // The deadline is one of the ways for a drain to end.
-        }
-
-        lock (_publishing)
-        {
-            var left = Volatile.Read(ref place.Live.InFlight.Value);
-            if (place.State == MemberState.Draining)
-            {
-                Enter(place, MemberState.Off);
-            }
-
-            return left;
+            return _places.TryGetValue(destination, out var place)
+                ? Begin(place, deadline).WaitAsync(cancellationToken)
+                : throw new KeyNotFoundException($"Pool '{Name}' has no destination '{destination}'. There are: {string.Join(", ", _places.Keys.Order(StringComparer.Ordinal).Select(name => $"'{name}'"))}.");
         }
     }
 
@@ -138,6 +123,7 @@ public sealed partial class Pool
         }
     }
 
+    // All is built before anything is touched: a policy that cannot be prepared for the new set leaves the pool as it was.
     private void Update(IEnumerable<Destination> destinations, PoolSettings? settings, bool warm)
     {
         IReadOnlyList<Destination> list = [.. destinations];
@@ -149,152 +135,301 @@ public sealed partial class Pool
 
         lock (_publishing)
         {
-            var first = warm || _places.Count == 0;
-            var gone = _places.Values.ToDictionary(place => place.Destination.Name);
-            var order = 0;
-            foreach (var destination in list)
-            {
-                if (_places.TryGetValue(destination.Name, out var place) && place.Destination.Address == destination.Address)
-                {
-                    gone.Remove(destination.Name);
-                    (place.Destination, var before) = (destination, place.Destination);
-                    if (destination.Disabled != before.Disabled)
-                    {
-                        Enter(place, destination.Disabled ? MemberState.Draining : MemberState.Active, publish: false);
-                    }
-                }
-                else
-                {
-                    place = new Place(destination, new Member.LiveFigures(Time), first ? null : Time.GetTimestamp());
-                    if (destination.Disabled)
-                    {
-                        Enter(place, MemberState.Off, publish: false);
-                    }
-
-                    _places[destination.Name] = place;
-                }
-
-                place.Order = order++;
-            }
-
             var used = settings ?? Snapshot.Settings;
-            foreach (var place in gone.Values)
-            {
-                if (_places.TryGetValue(place.Destination.Name, out var now) && now == place)
-                {
-                    _places.Remove(place.Destination.Name);
-                    _down = _down.Except(_down.Where(entry => entry.Destination == place.Destination.Name));
-                }
+            long? came = warm || _places.Count == 0 ? null : Time.GetTimestamp();
+            var next = list.Select(destination => Seat(destination, came)).ToList();
+            var stay = next.Select(entry => entry.Place).ToHashSet();
+            var gone = _places.Values.Where(place => !stay.Contains(place)).ToList();
+            var names = gone.Select(place => place.Now.Destination.Name).ToHashSet();
+            var down = _down.Except(_down.Where(entry => names.Contains(entry.Destination)));
+            var snapshot = Build(next, down, used);
 
-                Retire(place, used.Get<DrainOptions>()?.Timeout ?? new DrainOptions().Timeout);
+            var before = next.Select(entry => entry.Place.Now.State).ToList();
+            foreach (var (place, now) in next)
+            {
+                place.Now = now;
+                place.Leaving?.Dispose();
+                place.Leaving = null;
+                _leaving.Remove(place);
             }
 
-            Publish(used);
+            _places = new(next.Select(entry => KeyValuePair.Create(entry.Now.Destination.Name, entry.Place)));
+            _down = down;
+            Show(snapshot);
+            var timeout = (used.Get<DrainOptions>() ?? new DrainOptions()).Timeout;
+            foreach (var (entry, state) in next.Zip(before))
+            {
+                if (entry.Now.State == MemberState.Draining && state != MemberState.Draining)
+                {
+                    _ = Begin(entry.Place, timeout);
+                }
+                else if (entry.Now.State == MemberState.Active)
+                {
+                    End(entry.Place.Drain, entry.Place);
+                }
+            }
+
+            gone.ForEach(place => Retire(place, timeout));
         }
     }
 
-    private bool Enter(Place place, MemberState state, bool publish = true)
+    // The place that a destination keeps, gets back or gets new, and how it will stand in it.
+    private (Place Place, Standing Now) Seat(Destination destination, long? came)
     {
-        if (place.State == state)
+        if (_places.TryGetValue(destination.Name, out var place) && place.Now.Destination.Address == destination.Address)
+        {
+            var state = (place.Now.Destination.Disabled, destination.Disabled, place.Now.State) switch
+            {
+                (false, true, MemberState.Active) => MemberState.Draining,
+                (true, false, _) => MemberState.Active,
+                _ => place.Now.State,
+            };
+            return (place, place.Now with { Destination = destination, State = state, Came = place.Now.State == MemberState.Off && state == MemberState.Active ? came : place.Now.Came });
+        }
+
+        // Back while its last requests still run, as DNS answers come and go: they go on counting against its limit.
+        var back = _leaving.Find(place => place.Now.Destination.Name == destination.Name && place.Now.Destination.Address == destination.Address);
+        var disabled = back is null ? MemberState.Off : MemberState.Draining;
+        var now = new Standing(destination, destination.Disabled ? disabled : MemberState.Active, came);
+        return (back ?? new Place(now, new Member.LiveFigures(Time)), now);
+    }
+
+    private bool Enter(Place place, MemberState state)
+    {
+        if (place.Now.State == state && !(state == MemberState.Off && place.Drain is not null))
         {
             return false;
         }
 
-        if (place.State == MemberState.Off)
-        {
-            place.Came = Time.GetTimestamp();
-            if (place.Live.Retired.IsCancellationRequested)
-            {
-                place.Live.Retired = new CancellationTokenSource();
-            }
-        }
-
-        place.State = state;
-        Volatile.Write(ref place.Live.State, (int)state);
+        place.Now = place.Now with { State = state, Came = place.Now.State == MemberState.Off && state != MemberState.Off ? Time.GetTimestamp() : place.Now.Came };
+        Publish();
         if (state != MemberState.Draining)
         {
-            place.Changed?.TrySetResult();
-            place.Changed = null;
+            End(place.Drain, place);
         }
 
         if (state == MemberState.Off)
         {
-            place.Live.Retired.Cancel();
-        }
-
-        if (publish)
-        {
-            Publish(Snapshot.Settings);
+            _ = place.Live.Retired.CancelAsync(); // what it ends must not run under the lock
         }
 
         return true;
     }
 
+    private Task<int> Begin(Place place, TimeSpan deadline)
+    {
+        if (place.Drain is { } running)
+        {
+            running.Deadline.Change(deadline, Timeout.InfiniteTimeSpan);
+            return running.Ended.Task;
+        }
+
+        if (place.Now.State == MemberState.Off)
+        {
+            return Task.FromResult(place.InFlight);
+        }
+
+        var drain = new Drain(Snapshot.Settings.Get<DrainOptions>() is { KeepSessions: true });
+        place.Drain = drain;
+        drain.Deadline = Time.CreateTimer(_ => Expire(place, drain), null, deadline, Timeout.InfiniteTimeSpan);
+        Enter(place, MemberState.Draining);
+        if (!drain.KeepsSessions)
+        {
+            _ = FinishAsync(place, drain);
+        }
+
+        return drain.Ended.Task;
+    }
+
+    // Once it is idle it is switched off; a known session that slipped in before that is waited for as well.
+    private async Task FinishAsync(Place place, Drain drain)
+    {
+        while (true)
+        {
+            var idle = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            Interlocked.Exchange(ref place.Live.Idle, idle);
+            if (place.InFlight > 0)
+            {
+                await idle.Task;
+            }
+
+            lock (_publishing)
+            {
+                if (place.Drain != drain)
+                {
+                    return;
+                }
+
+                if (place.Now.State == MemberState.Draining)
+                {
+                    place.Now = place.Now with { State = MemberState.Off };
+                    Publish();
+                }
+
+                if (place.InFlight == 0)
+                {
+                    End(drain, place);
+                    return;
+                }
+            }
+        }
+    }
+
+    private void Expire(Place place, Drain drain)
+    {
+        lock (_publishing)
+        {
+            if (place.Drain == drain)
+            {
+                Enter(place, MemberState.Off);
+            }
+        }
+    }
+
+    private static void End(Drain? drain, Place place)
+    {
+        if (drain is not null && place.Drain == drain)
+        {
+            place.Drain = null;
+            drain.Deadline.Dispose();
+            drain.Ended.TrySetResult(place.InFlight);
+        }
+    }
+
     // Removed: new picks are refused from here on, what runs goes on until the time is over.
     private void Retire(Place place, TimeSpan timeout)
     {
-        Volatile.Write(ref place.Live.State, (int)MemberState.Off);
-        place.Changed?.TrySetResult();
-        if (Volatile.Read(ref place.Live.InFlight.Value) == 0)
+        place.Pause?.Dispose();
+        place.Pause = null;
+        place.PassedOverUntil = long.MinValue;
+        place.Now = place.Now with { State = MemberState.Off };
+        place.Allow();
+        if (place.Drain is { KeepsSessions: true } drain)
         {
-            place.Live.Retired.Cancel();
+            _ = FinishAsync(place, drain); // no session comes any more, so there is nothing else to wait for
+        }
+
+        if (place.InFlight == 0)
+        {
+            _ = place.Live.Retired.CancelAsync();
             return;
         }
 
-        var source = place.Live.Retired;
-        ITimer? timer = null;
-        timer = Time.CreateTimer(
-            _ =>
+        _leaving.Add(place);
+        place.Leaving = Time.CreateTimer(_ => Forget(place), null, timeout, Timeout.InfiniteTimeSpan);
+    }
+
+    private void Forget(Place place)
+    {
+        lock (_publishing)
+        {
+            if (_leaving.Remove(place))
             {
-                source.Cancel();
-                timer?.Dispose();
-            },
-            null,
-            timeout,
-            Timeout.InfiniteTimeSpan);
+                place.Leaving?.Dispose();
+                _ = place.Live.Retired.CancelAsync();
+            }
+        }
     }
 
     private void PassOver(Member member, TimeSpan pause)
     {
-        var name = member.Destination.Name;
+        if (pause <= TimeSpan.Zero)
+        {
+            return;
+        }
+
+        pause = pause < LongestPause ? pause : LongestPause;
         var until = Time.GetTimestamp() + (long)(pause.TotalSeconds * Time.TimestampFrequency);
         lock (_publishing)
         {
-            if (_disposed || !_places.TryGetValue(name, out var place) || place.Live != member.Live || place.PassedOverUntil >= until)
+            if (_disposed || !_places.TryGetValue(member.Destination.Name, out var place) || place.Live != member.Live || place.PassedOverUntil >= until)
             {
                 return;
             }
 
             place.PassedOverUntil = until;
-            place.Pause ??= Time.CreateTimer(_ => SetAvailable(name, AskedToWait, available: true), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            place.Pause ??= Time.CreateTimer(_ => EndPause(place), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
             place.Pause.Change(pause, Timeout.InfiniteTimeSpan);
+            SetAvailable(member.Destination.Name, AskedToWait, available: false);
         }
-
-        SetAvailable(name, AskedToWait, available: false);
     }
 
-    private bool IsDown(string destination) => _down.Any(entry => entry.Destination == destination);
+    private void EndPause(Place place)
+    {
+        lock (_publishing)
+        {
+            if (place.Pause is null || _disposed)
+            {
+                return;
+            }
 
-    private void Publish(PoolSettings settings)
+            // A longer pause may have been asked for while the timer fired, and timers may be a little early.
+            var left = Time.GetElapsedTime(Time.GetTimestamp(), place.PassedOverUntil);
+            if (left > TimeSpan.Zero)
+            {
+                place.Pause.Change(left + TimeSpan.FromMilliseconds(1), Timeout.InfiniteTimeSpan);
+            }
+            else
+            {
+                SetAvailable(place.Now.Destination.Name, AskedToWait, available: true);
+            }
+        }
+    }
+
+    private void Publish() => Show(Build([.. _places.Values.Select(place => (place, place.Now))], _down, Snapshot.Settings));
+
+    private PoolSnapshot Build(IReadOnlyList<(Place Place, Standing Now)> places, ImmutableHashSet<(string Destination, string Source)> down, PoolSettings settings)
     {
         var limit = settings.Get<LimitOptions>()?.MaxPerDestination ?? 0;
         var slowStart = settings.Get<SlowStartOptions>();
-        var down = _down.Select(entry => entry.Destination).ToHashSet();
-        var warming = false;
-        var members = _places.Values.OrderBy(place => place.Order).Select(place =>
+        var names = down.Select(entry => entry.Destination).ToHashSet();
+        var members = places.Select(entry =>
         {
-            var warmth = slowStart is null || place.Came is not { } came ? 1 : slowStart.Warmth(Time.GetElapsedTime(came));
-            place.Came = warmth >= 1 ? null : place.Came;
-            warming |= place.Came is not null;
-            return new Member(place.Destination, place.Live, place.State, warmth, limit, down.Contains(place.Destination.Name));
+            var ((destination, state, came), live) = (entry.Now, entry.Place.Live);
+            var warmth = slowStart is not null && came is { } since ? slowStart.Warmth(Time.GetElapsedTime(since)) : 1;
+            return new Member(destination, live, state, warmth, limit, names.Contains(destination.Name));
         }).ToList();
 
         // Fails open: with no healthy member left, a doubtful one beats a certain refusal.
         var serving = members.Where(member => member.State == MemberState.Active && member.Destination.Weight > 0).ToList();
         var healthy = serving.Where(member => !member.IsDown).ToList();
-        Volatile.Write(ref _snapshot, new PoolSnapshot(members, healthy.Count > 0 ? healthy : serving, settings));
+        return new PoolSnapshot(members, healthy.Count > 0 ? healthy : serving, settings);
+    }
+
+    // What a snapshot lets in is allowed before it is seen, what it keeps out is forbidden after: so no pick, from the old one
+    // or the new, is refused by every member that it is sent to.
+    private void Show(PoolSnapshot snapshot)
+    {
+        var slowStart = snapshot.Settings.Get<SlowStartOptions>();
+        var warming = false;
+        foreach (var place in _places.Values)
+        {
+            if (place.Now.Came is { } came)
+            {
+                var warm = slowStart is null || Time.GetElapsedTime(came) >= slowStart.Window;
+                place.Now = warm ? place.Now with { Came = null } : place.Now;
+                warming |= !warm;
+            }
+
+            if (place.Now.State != MemberState.Off && place.Live.Retired.IsCancellationRequested)
+            {
+                place.Live.Retired = new CancellationTokenSource();
+            }
+
+            if ((int)place.Now.State < place.Live.State)
+            {
+                place.Allow();
+            }
+        }
+
+        Volatile.Write(ref _snapshot, snapshot);
+        foreach (var place in _places.Values)
+        {
+            place.Allow();
+        }
+
         Warm(warming && !_disposed ? slowStart : null);
-        _queue.CallAll();
+        _queue.ServeAll();
     }
 
     // While a member warms up, the pool is published again every twentieth of the window.
@@ -308,7 +443,8 @@ public sealed partial class Pool
         }
 
         _warming ??= Time.CreateTimer(_ => PublishAgain(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-        _warming.Change(slowStart.Window / 20, Timeout.InfiniteTimeSpan);
+        var step = slowStart.Window / 20;
+        _warming.Change(step > LeastStep ? step : LeastStep, Timeout.InfiniteTimeSpan);
     }
 
     private void PublishAgain()
@@ -317,21 +453,38 @@ public sealed partial class Pool
         {
             if (!_disposed)
             {
-                Publish(Snapshot.Settings);
+                Publish();
             }
         }
     }
 
+    /// <summary>How a destination stands.</summary>
+    /// <param name="Destination">The fixed part.</param>
+    /// <param name="State">Whether it takes traffic.</param>
+    /// <param name="Came">When it began to warm up; null once warm.</param>
+    private readonly record struct Standing(Destination Destination, MemberState State, long? Came);
+
     /// <summary>What the pool knows of a destination from one snapshot to the next.</summary>
-    private sealed class Place(Destination destination, Member.LiveFigures live, long? came)
+    private sealed class Place(Standing now, Member.LiveFigures live)
     {
         public readonly Member.LiveFigures Live = live;
-        public Destination Destination = destination;
-        public MemberState State;
-        public int Order;
-        public long? Came = came; // when it began to warm up; null once warm
+        public Standing Now = now;
+        public Drain? Drain;
+        public ITimer? Leaving; // ends what still runs once it is removed
+        public ITimer? Pause; // ends what a Retry-After asked for
         public long PassedOverUntil = long.MinValue;
-        public ITimer? Pause;
-        public TaskCompletionSource? Changed; // a drain waits for it
+
+        public int InFlight => Volatile.Read(ref Live.InFlight.Value);
+
+        // A full fence: who reads the count after this sees every pick that still passed.
+        public void Allow() => Interlocked.Exchange(ref Live.State, (int)Now.State);
+    }
+
+    /// <summary>A drain that goes on. All who wait for it share it.</summary>
+    private sealed class Drain(bool keepsSessions)
+    {
+        public readonly bool KeepsSessions = keepsSessions;
+        public readonly TaskCompletionSource<int> Ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        public ITimer Deadline = null!; // set at once by who makes it
     }
 }

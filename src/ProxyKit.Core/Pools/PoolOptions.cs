@@ -1,7 +1,7 @@
 namespace ProxyKit;
 
 /// <summary>How many requests a destination may hold, and how many may wait for a seat.</summary>
-public sealed record LimitOptions : IValidatable
+public sealed record LimitOptions : IValidatable, ICopyable<LimitOptions>
 {
     /// <summary>Requests that each destination may hold at once; 0 means any number. The default is 0.</summary>
     public int MaxPerDestination { get; set; }
@@ -11,6 +11,9 @@ public sealed record LimitOptions : IValidatable
 
     /// <summary>How long a request waits for a seat before it is refused. The default is 1 s.</summary>
     public TimeSpan QueueTimeout { get; set; } = TimeSpan.FromSeconds(1);
+
+    /// <inheritdoc/>
+    public LimitOptions Copy() => this with { };
 
     /// <inheritdoc/>
     public IEnumerable<string> Faults()
@@ -42,7 +45,7 @@ public sealed record LimitOptions : IValidatable
 /// Its weight is weight × max(MinShare, (t/Window)^(1/Aggression)), as in Envoy. Destinations that a pool starts with are warm: all
 /// starting together would share the traffic equally anyway.
 /// </remarks>
-public sealed record SlowStartOptions : IValidatable
+public sealed record SlowStartOptions : IValidatable, ICopyable<SlowStartOptions>
 {
     /// <summary>How long it takes to reach the full weight. The default is 30 s.</summary>
     public TimeSpan Window { get; set; } = TimeSpan.FromSeconds(30);
@@ -55,6 +58,9 @@ public sealed record SlowStartOptions : IValidatable
 
     /// <summary>The share of its weight that a destination has <paramref name="age"/> after it came.</summary>
     public double Warmth(TimeSpan age) => age >= Window ? 1 : Math.Clamp(Math.Pow(Math.Max(0, age / Window), 1 / Aggression), MinShare, 1);
+
+    /// <inheritdoc/>
+    public SlowStartOptions Copy() => this with { };
 
     /// <inheritdoc/>
     public IEnumerable<string> Faults()
@@ -77,13 +83,16 @@ public sealed record SlowStartOptions : IValidatable
 }
 
 /// <summary>How a destination leaves: one that is drained, or that a reload or its source took away.</summary>
-public sealed record DrainOptions : IValidatable
+public sealed record DrainOptions : IValidatable, ICopyable<DrainOptions>
 {
     /// <summary>How long a removed destination may finish what it has before what still runs is ended. The default is 30 s.</summary>
     public TimeSpan Timeout { get; set; } = TimeSpan.FromSeconds(30);
 
     /// <summary>Whether known sessions go on coming until the deadline, so that a drain with nothing in flight is not over yet. Stickiness sets it. The default is false.</summary>
     public bool KeepSessions { get; set; }
+
+    /// <inheritdoc/>
+    public DrainOptions Copy() => this with { };
 
     /// <inheritdoc/>
     public IEnumerable<string> Faults()

@@ -19,18 +19,20 @@ public sealed class PoolSettings
     public T? Get<T>()
         where T : class => (T?)_settings.GetValueOrDefault(typeof(T));
 
-    /// <summary>The same with <paramref name="settings"/> in place of any of that type.</summary>
+    /// <summary>The same with <paramref name="settings"/> in place of any of that type, copied where they can be (<see cref="ICopyable{TSelf}"/>).</summary>
+    /// <exception cref="ArgumentException">They have faults; the message lists every one.</exception>
     public PoolSettings With<T>(T settings)
         where T : class
     {
-        ArgumentNullException.ThrowIfNull(settings);
-        return new(Policy, _settings.SetItem(typeof(T), settings));
+        var own = settings.Frozen();
+
+        // A policy or source written by its own type lands here too, and means what it means by its interface.
+        return own is IBalancingPolicy policy
+            ? new(policy, _settings)
+            : new(Policy, _settings.SetItem(own is IDestinationSource ? typeof(IDestinationSource) : typeof(T), own));
     }
 
     /// <summary>The same with another policy.</summary>
-    public PoolSettings With(IBalancingPolicy policy)
-    {
-        ArgumentNullException.ThrowIfNull(policy);
-        return new(policy, _settings);
-    }
+    /// <exception cref="ArgumentException">It has faults; the message lists every one.</exception>
+    public PoolSettings With(IBalancingPolicy policy) => new(policy.Frozen(), _settings);
 }

@@ -14,7 +14,7 @@ public sealed class PoolSnapshot
         Members = [.. members];
         Available = available is null ? Members : [.. available];
         Settings = settings ?? PoolSettings.Default;
-        Picker = Settings.Policy.Prepare(this);
+        Picker = Settings.Policy.Prepare(this) ?? throw new InvalidOperationException($"{Settings.Policy.GetType().Name}.{nameof(IBalancingPolicy.Prepare)} returned null; it must return a picker, one that picks nothing if need be.");
     }
 
     private PoolSnapshot(PoolSnapshot whole, Func<Member, bool> belongs)

@@ -70,9 +70,10 @@ public sealed class TrustedNetworks
 
     private static IPNetwork? TryParse(string? network)
     {
-        if (IPNetwork.TryParse(network, out var parsed))
+        if (network is not null && IPNetwork.TryParse(network, out var parsed))
         {
-            return parsed;
+            // 10.0.0.1/8 is a slip of the pen: one address was meant, or all of them.
+            return IPAddress.TryParse(network.AsSpan(0, network.IndexOf('/', StringComparison.Ordinal)), out var written) && written.Equals(parsed.BaseAddress) ? parsed : null;
         }
 
         return IPAddress.TryParse(network, out var address) && NodeText.IsPlain(network)

@@ -1,0 +1,16 @@
+using BenchmarkDotNet.Configs;
+using BenchmarkDotNet.Jobs;
+using BenchmarkDotNet.Reports;
+using BenchmarkDotNet.Running;
+using BenchmarkDotNet.Toolchains.InProcess.Emit;
+
+using Perfolizer.Horology;
+
+// Picks take nanoseconds, so short iterations hold millions of them; in process, so that the whole table takes two minutes.
+var job = Job.Default
+    .WithToolchain(InProcessEmitToolchain.DontLogOutput)
+    .WithWarmupCount(5)
+    .WithIterationCount(7)
+    .WithIterationTime(TimeInterval.FromMilliseconds(100));
+BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(
+    args, DefaultConfig.Instance.AddJob(job.AsDefault()).WithSummaryStyle(SummaryStyle.Default.WithMaxParameterColumnWidth(40)));

@@ -1,0 +1,184 @@
+using System.Buffers;
+using System.IO.Pipelines;
+
+using Microsoft.AspNetCore.Http;
+
+namespace ProxyKit.Forwarding;
+
+/// <summary>
+/// The body of a client's request, handed to one attempt after another. What was taken is kept up to a bound, so that it can be
+/// sent again; beyond the bound the body is sent once.
+/// </summary>
+internal sealed class BodySource(HttpContext context, int keep) : IDisposable
+{
+    private readonly PipeReader _reader = context.Request.BodyReader;
+    private byte[]? _kept;
+    private int _keptCount;
+    private bool _lost;
+    private bool _ended;
+    private Task _copying = Task.CompletedTask;
+
+    /// <summary>Its length as declared; null where the end says it.</summary>
+    public long? Length { get; } = context.Request.ContentLength;
+
+    /// <summary>Whether all of it can be sent (again).</summary>
+    public bool CanReplay => !_lost;
+
+    /// <summary>All of it, where it has been read to the end and kept whole; null otherwise.</summary>
+    public ReadOnlyMemory<byte>? Whole => _ended && !_lost ? _kept.AsMemory(0, _keptCount) : null;
+
+    /// <summary>Whether the destination has begun to answer: from then on a client that is slow to send is no fault.</summary>
+    public bool IsAnswered { get; private set; }
+
+    /// <summary>Whether no copy is under way.</summary>
+    public bool IsIdle => _copying.IsCompleted;
+
+    /// <summary>What is wrong with the client's body, or with the client; null where nothing is.</summary>
+    public Exception? ClientFault { get; private set; }
+
+    /// <summary>Copies the body to a destination. Called again for another attempt, once <see cref="StopAsync"/> has ended the one before.</summary>
+    public Task CopyToAsync(Stream destination, Deadline deadline, TimeoutOptions timeouts, CancellationToken cancellationToken) =>
+        _copying = CopyAsync(destination, deadline, timeouts, cancellationToken);
+
+    /// <summary>A destination has begun to answer.</summary>
+    public void MarkAnswered() => IsAnswered = true;
+
+    /// <summary>Ends a copy that is under way, so that nobody reads the client but the next one.</summary>
+    public async ValueTask StopAsync()
+    {
+        if (_copying.IsCompleted)
+        {
+            return;
+        }
+
+        _reader.CancelPendingRead();
+        await _copying.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    /// <summary>Reads the body to its end, at most as much as is kept; false where it is longer.</summary>
+    public async ValueTask<bool> TryReadAllAsync(CancellationToken cancellationToken)
+    {
+        while (!_ended)
+        {
+            var result = await ReadAsync(cancellationToken);
+            var fits = _keptCount + result.Buffer.Length <= keep;
+            if (fits)
+            {
+                Keep(result.Buffer);
+            }
+
+            _reader.AdvanceTo(fits ? result.Buffer.End : result.Buffer.Start, result.Buffer.End);
+            _ended = fits && result.IsCompleted;
+            if (!fits)
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    public void Dispose()
+    {
+        if (_kept is { } kept && _copying.IsCompleted)
+        {
+            _kept = null;
+            ArrayPool<byte>.Shared.Return(kept);
+        }
+    }
+
+    private async Task CopyAsync(Stream destination, Deadline deadline, TimeoutOptions timeouts, CancellationToken cancellationToken)
+    {
+        if (_lost)
+        {
+            throw new NotReplayableException();
+        }
+
+        IsAnswered = false;
+        if (_keptCount > 0)
+        {
+            await destination.WriteAsync(_kept.AsMemory(0, _keptCount), cancellationToken);
+        }
+
+        while (!_ended)
+        {
+            if (!IsAnswered)
+            {
+                deadline.Set(TimeoutKind.RequestBody, timeouts.RequestBody);
+            }
+
+            var read = ReadAsync(cancellationToken);
+            if (!read.IsCompleted)
+            {
+                await destination.FlushAsync(cancellationToken); // the client pauses: what it has sent goes on now
+            }
+
+            var result = await read;
+            Keep(result.Buffer);
+            _ended = result.IsCompleted;
+            try
+            {
+                foreach (var piece in result.Buffer)
+                {
+                    await destination.WriteAsync(piece, cancellationToken);
+                }
+            }
+            finally
+            {
+                _reader.AdvanceTo(result.Buffer.End);
+            }
+        }
+
+        if (!IsAnswered)
+        {
+            deadline.Set(TimeoutKind.FirstByte, timeouts.FirstByte);
+        }
+    }
+
+    private async ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            var result = await _reader.ReadAsync(cancellationToken);
+            return result.IsCanceled ? throw new OperationCanceledException() : result;
+        }
+        catch (Exception fault) when (fault is not OperationCanceledException)
+        {
+            // Whatever the server throws here is about the client: a bad chunk, a reset, a body that is too long or too slow.
+            ClientFault = fault;
+            throw;
+        }
+    }
+
+    private void Keep(in ReadOnlySequence<byte> piece)
+    {
+        if (_lost || piece.IsEmpty)
+        {
+            return;
+        }
+
+        if (_keptCount + piece.Length > keep)
+        {
+            _lost = true;
+            return;
+        }
+
+        if (_kept is null || _kept.Length < _keptCount + piece.Length)
+        {
+            var larger = ArrayPool<byte>.Shared.Rent((int)Math.Max(Math.Min(Length ?? 4096, keep), _keptCount + piece.Length));
+            if (_kept is { } smaller)
+            {
+                smaller.AsSpan(0, _keptCount).CopyTo(larger);
+                ArrayPool<byte>.Shared.Return(smaller);
+            }
+
+            _kept = larger;
+        }
+
+        piece.CopyTo(_kept.AsSpan(_keptCount));
+        _keptCount += (int)piece.Length;
+    }
+}
+
+/// <summary>A body was asked for again of which a part is gone.</summary>
+internal sealed class NotReplayableException() : IOException("The request's body was sent in part and was too long to be kept, so it cannot be sent again.");

@@ -1,0 +1,130 @@
+using System.Net.Http.Headers;
+
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.WebUtilities;
+using Microsoft.Extensions.Primitives;
+
+namespace ProxyKit.Forwarding;
+
+// The answer's way to the client.
+internal sealed partial class PoolForwarder
+{
+    private async ValueTask RelayAsync(Exchange exchange, Attempt attempt, HttpResponseMessage answer)
+    {
+        var context = exchange.Context;
+        try
+        {
+            await RelayHeadAsync(exchange, attempt, answer);
+            if (HasBody(context, answer))
+            {
+                var source = await answer.Content.ReadAsStreamAsync(attempt.Deadline.Token);
+                await ResponseBody.CopyAsync(source, context.Response.BodyWriter, answer.Content.Headers.ContentLength, attempt.Deadline, exchange.Timeouts);
+                RelayTrailers(context, answer);
+            }
+
+            await context.Response.CompleteAsync();
+        }
+        catch (Exception fault) when (fault is IOException or HttpRequestException or OperationCanceledException or InvalidOperationException or ObjectDisposedException or FormatException)
+        {
+            await BreakOffAsync(exchange, attempt, fault);
+        }
+    }
+
+    private static async ValueTask RelayHeadAsync(Exchange exchange, Attempt attempt, HttpResponseMessage answer)
+    {
+        var context = exchange.Context;
+        var response = context.Response;
+        response.StatusCode = (int)answer.StatusCode;
+        if (HttpProtocol.IsHttp11(context.Request.Protocol) && answer.ReasonPhrase is { Length: > 0 } phrase && phrase != ReasonPhrases.GetReasonPhrase(response.StatusCode))
+        {
+            context.Features.GetRequiredFeature<IHttpResponseFeature>().ReasonPhrase = phrase;
+        }
+
+        var tokens = new ConnectionTokens(answer.Headers.NonValidated.TryGetValues("Connection", out var connection) ? Values(connection) : default);
+        CopyHeaders(answer.Headers.NonValidated, response.Headers, tokens);
+        CopyHeaders(answer.Content.Headers.NonValidated, response.Headers, tokens);
+        exchange.Plan.Stickiness?.Commit(context, exchange.Session, attempt.Member, answer);
+        if (!exchange.Route.ResponseTransforms.IsEmpty)
+        {
+            var transform = new ResponseTransformContext { HttpContext = context, Response = answer, Destination = attempt.Member.Destination };
+            foreach (var step in exchange.Route.ResponseTransforms)
+            {
+                await step.ApplyAsync(transform, attempt.Deadline.Token);
+            }
+        }
+    }
+
+    private static bool HasBody(HttpContext context, HttpResponseMessage answer) =>
+        !HttpMethods.IsHead(context.Request.Method) && (int)answer.StatusCode is not (204 or 304) && answer.Content.Headers.ContentLength is not 0;
+
+    // A part must never look like the whole: the client's connection or stream is cut.
+    private async ValueTask BreakOffAsync(Exchange exchange, Attempt attempt, Exception fault)
+    {
+        var context = exchange.Context;
+        var timeout = attempt.Deadline.Reached;
+        if (!attempt.Deadline.ClientLeft && timeout != TimeoutKind.WriteIdle && exchange.Body?.ClientFault is null && !context.RequestAborted.IsCancellationRequested)
+        {
+            attempt.Lease.Report(OutcomeKind.BodyBroken);
+            Log.BodyBroken(_logger, fault, attempt.Member.Destination.Name, Pool.Name, timeout);
+        }
+
+        if (context.Response.HasStarted)
+        {
+            context.Abort();
+            return;
+        }
+
+        (attempt.Kind, attempt.Timeout) = (timeout == TimeoutKind.None ? OutcomeKind.Broken : OutcomeKind.TimedOut, timeout);
+        await FailAsync(exchange, attempt);
+    }
+
+    private static void CopyHeaders(HttpHeadersNonValidated from, IHeaderDictionary to, in ConnectionTokens tokens)
+    {
+        var hasTokens = !tokens.IsEmpty;
+        foreach (var (name, values) in from)
+        {
+            if (HopByHop.IsHopByHop(name) || (hasTokens && tokens.Contains(name)))
+            {
+                continue;
+            }
+
+            to[name] = values.Count == 1 ? new StringValues(values.ToString()) : Values(values);
+        }
+    }
+
+    private static StringValues Values(in HeaderStringValues values)
+    {
+        if (values.Count == 1)
+        {
+            return values.ToString();
+        }
+
+        var lines = new string[values.Count];
+        var count = 0;
+        foreach (var value in values)
+        {
+            lines[count++] = value;
+        }
+
+        return lines;
+    }
+
+    private static void RelayTrailers(HttpContext context, HttpResponseMessage answer)
+    {
+        var trailers = answer.TrailingHeaders.NonValidated;
+        if (trailers.Count == 0 || !context.Response.SupportsTrailers())
+        {
+            return;
+        }
+
+        foreach (var (name, values) in trailers)
+        {
+            // A trailer may not frame, route or authenticate (RFC 9110 §6.5.1).
+            if (!HopByHop.IsHopByHop(name) && !name.Equals("Content-Length", StringComparison.OrdinalIgnoreCase) && !name.Equals("Host", StringComparison.OrdinalIgnoreCase))
+            {
+                context.Response.AppendTrailer(name, Values(values));
+            }
+        }
+    }
+}

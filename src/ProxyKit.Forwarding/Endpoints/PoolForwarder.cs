@@ -1,0 +1,267 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.ObjectPool;
+
+namespace ProxyKit.Forwarding;
+
+/// <summary>Forwards requests to one pool: picks, sends, tries again where it may, and relays the answer.</summary>
+/// <remarks>
+/// An answer is held in hand before anything is said to the client: it is relayed, or dropped and another member asked.
+/// </remarks>
+internal sealed partial class PoolForwarder : IDisposable
+{
+    private readonly PoolPlans _plans;
+    private readonly TimeProvider _time;
+    private readonly ForwardingMetrics _metrics;
+    private readonly ILogger _logger;
+    private readonly ObjectPool<Deadline> _deadlines;
+    private PoolPlan _plan;
+
+    public PoolForwarder(Pool pool, PoolPlans plans, TimeProvider time, ForwardingMetrics metrics, ObjectPool<Deadline> deadlines, ILogger logger)
+    {
+        (Pool, _plans, _time, _metrics, _deadlines, _logger) = (pool, plans, time, metrics, deadlines, logger);
+        _plan = plans.Compile(pool, null);
+    }
+
+    public Pool Pool { get; }
+
+    /// <summary>The pool's settings made ready, anew where they have changed.</summary>
+    public PoolPlan Plan
+    {
+        get
+        {
+            var plan = Volatile.Read(ref _plan);
+            return ReferenceEquals(plan.Settings, Pool.Snapshot.Settings) ? plan : Renew();
+        }
+    }
+
+    public async Task ForwardAsync(HttpContext context, PoolRoute route)
+    {
+        var plan = Plan;
+        if (Refusal(context, route) is { } refusal)
+        {
+            _metrics.Refused(Pool.Name, refusal.Status, refusal.Reason);
+            await Problem.WriteAsync(context, refusal.Status, refusal.Detail);
+            return;
+        }
+
+        var began = _time.GetTimestamp();
+        plan.Budget.Deposit(began);
+        var timeouts = route.Timeouts ?? plan.Timeouts;
+        var (path, query) = RequestMessage.Target(context);
+        using var exchange = new Exchange(context, route, plan, timeouts, began)
+        {
+            Total = Deadline.After(_time, began, timeouts.Total),
+            Path = path,
+            Query = query,
+            IsGrpc = IsGrpcRequest(context.Request),
+            IsRepeatable = RetryRule.IsIdempotent(context.Request.Method) || context.Request.Headers.ContainsKey("Idempotency-Key"),
+            Key = (route.Key ?? plan.Key)?.Of(context),
+            Session = plan.Stickiness?.Find(context, Pool.Snapshot) ?? default,
+            Upgrade = Upgrade.Wanted(context),
+        };
+        if (exchange.Upgrade is { } upgrade)
+        {
+            await UpgradeAsync(exchange, upgrade);
+            return;
+        }
+
+        PrepareBody(exchange);
+        if (route.Mirror is { } mirror)
+        {
+            await _plans.Mirrors.SendAsync(mirror, exchange);
+        }
+
+        Attempt attempt;
+        try
+        {
+            attempt = plan.Resilience is null ? await AskAsync(exchange) : await AskThroughAsync(plan.Resilience, exchange);
+        }
+        catch (RefusedException refused)
+        {
+            await RefuseAsync(exchange, refused.Status);
+            return;
+        }
+
+        try
+        {
+            if (attempt.Response is null)
+            {
+                await FailAsync(exchange, attempt);
+            }
+            else
+            {
+                await RelayAsync(exchange, attempt, attempt.Response);
+            }
+        }
+        finally
+        {
+            await EndAsync(exchange, attempt);
+        }
+    }
+
+    public void Dispose() => _plan.Client.Dispose();
+
+    private static bool IsGrpcRequest(HttpRequest request) =>
+        request.ContentType is { } type && type.StartsWith("application/grpc", StringComparison.OrdinalIgnoreCase) && HttpProtocol.IsHttp2(request.Protocol);
+
+    private static (int Status, string Reason, string Detail)? Refusal(HttpContext context, PoolRoute route)
+    {
+        var target = context.Features.Get<IHttpRequestFeature>()?.RawTarget;
+        if (string.IsNullOrEmpty(target))
+        {
+            return null; // not from a server: a test's or a cache's own context, whose path is what it is
+        }
+
+        if (target[0] != '/')
+        {
+            if (HttpMethods.IsConnect(context.Request.Method) && context.Features.Get<IHttpExtendedConnectFeature>() is not { IsExtendedConnect: true })
+            {
+                return (405, "connect", "CONNECT asks for a tunnel, and this is a gateway to its own servers.");
+            }
+
+            if (target == "*")
+            {
+                return (400, "target", "The asterisk-form asks about the server itself; ask for a path.");
+            }
+
+            // The absolute-form: the server has checked that its authority is the Host field's (RFC 9112 §3.2.2).
+            var path = target.IndexOf("://", StringComparison.Ordinal) is > 0 and var scheme ? target.IndexOf('/', scheme + 3) : -1;
+            target = path < 0 ? "/" : target[path..];
+        }
+
+        return TargetRule.Fault(target, route.AllowAmbiguousPaths) is { } fault ? (400, "target", fault)
+            : context.Request.Headers is { TransferEncoding.Count: > 0 } headers && (headers.ContainsKey("X-Content-Length") || headers.ContentLength is not null)
+                ? (400, "framing", "The request has Transfer-Encoding and Content-Length; servers disagree on where it ends.")
+            : null;
+    }
+
+    private PoolPlan Renew()
+    {
+        lock (_deadlines)
+        {
+            if (!ReferenceEquals(_plan.Settings, Pool.Snapshot.Settings))
+            {
+                _plan = _plans.Compile(Pool, _plan);
+            }
+
+            return _plan;
+        }
+    }
+
+    private static void PrepareBody(Exchange exchange)
+    {
+        var context = exchange.Context;
+        if (context.Features.Get<IHttpRequestBodyDetectionFeature>() is not { CanHaveBody: true })
+        {
+            return;
+        }
+
+        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size)
+        {
+            size.MaxRequestBodySize = exchange.Route.MaxRequestBodySize;
+        }
+
+        // Our own limits watch the body; the server's least rate would end a stream that rests.
+        if (context.Features.Get<Microsoft.AspNetCore.Server.Kestrel.Core.Features.IHttpMinRequestBodyDataRateFeature>() is { } rate)
+        {
+            rate.MinDataRate = null;
+        }
+
+        var keep = exchange.Plan.Retries.Options is { MaxAttempts: > 1 } options ? options.MaxReplayBytes : 0;
+        if (exchange.Route.Mirror is { } mirror)
+        {
+            keep = Math.Max(keep, mirror.MaxBodyBytes);
+        }
+
+        exchange.Body = new BodySource(context, context.Request.ContentLength > keep ? 0 : keep);
+    }
+
+    // The end of an exchange: nobody may read the client's body for it any more, and the deadline may serve another.
+    private async ValueTask EndAsync(Exchange exchange, Attempt attempt)
+    {
+        attempt.Dispose();
+        if (exchange.Body is { } body)
+        {
+            if (!body.IsIdle)
+            {
+                attempt.Deadline.Cancel();
+            }
+
+            await body.StopAsync();
+        }
+
+        _deadlines.Return(attempt.Deadline);
+    }
+
+    private Task RefuseAsync(Exchange exchange, PickStatus status)
+    {
+        var (reason, detail) = status == PickStatus.Full
+            ? ("full", "All servers hold as many requests as they may.")
+            : ("no_destination", "No server can take the request now.");
+        _metrics.Refused(Pool.Name, StatusCodes.Status503ServiceUnavailable, reason);
+        if (status == PickStatus.NoneLeft)
+        {
+            Log.NoDestination(_logger, Pool.Name);
+        }
+
+        return Problem.WriteAsync(
+            exchange.Context,
+            StatusCodes.Status503ServiceUnavailable,
+            detail,
+            status == PickStatus.Full && exchange.Plan.Limits is { QueueLength: > 0 } ? TimeoutKind.Queue : TimeoutKind.None);
+    }
+
+    // What the client is told where no destination answered (RFC 9110 §15.6.3 to §15.6.5).
+    private Task FailAsync(Exchange exchange, Attempt attempt)
+    {
+        var context = exchange.Context;
+        if (exchange.Body?.ClientFault is { } fault)
+        {
+            var status = fault is BadHttpRequestException bad ? bad.StatusCode : StatusCodes.Status400BadRequest;
+            _metrics.Refused(Pool.Name, status, "body");
+            return Problem.WriteAsync(context, status, status == StatusCodes.Status413PayloadTooLarge ? "The body is larger than this route allows." : "The body did not arrive as announced.");
+        }
+
+        if (attempt.Deadline.ClientLeft)
+        {
+            context.Response.StatusCode = StatusCodes.Status499ClientClosedRequest; // for logs; nobody is there to read it
+            return Task.CompletedTask;
+        }
+
+        var (code, reason, detail) = (attempt.Kind, attempt.Timeout) switch
+        {
+            (_, TimeoutKind.RequestBody) => (StatusCodes.Status408RequestTimeout, "timeout", $"The request's body stood still for {exchange.Timeouts.RequestBody}."),
+            (_, TimeoutKind.Connect) => (StatusCodes.Status504GatewayTimeout, "timeout", $"No connection to a server was open within {exchange.Plan.Recipe.Connect}."),
+            (_, TimeoutKind.Tls) => (StatusCodes.Status504GatewayTimeout, "timeout", $"No TLS handshake with a server was done within {exchange.Plan.Recipe.Tls}."),
+            (_, TimeoutKind.FirstByte) => (StatusCodes.Status504GatewayTimeout, "timeout", $"No server began to answer within {exchange.Timeouts.FirstByte}."),
+            (_, TimeoutKind.Total) => (StatusCodes.Status504GatewayTimeout, "timeout", $"The request was not done within {exchange.Timeouts.Total}."),
+            (OutcomeKind.NotConnected, _) => (StatusCodes.Status502BadGateway, "not_connected", "No server could be reached."),
+            _ => (StatusCodes.Status502BadGateway, "broken", "The server broke off or answered with something that is not HTTP."),
+        };
+        _metrics.Refused(Pool.Name, code, reason);
+        return Problem.WriteAsync(context, code, detail, attempt.Timeout);
+    }
+
+    /// <summary>There was nobody to ask.</summary>
+    private sealed class RefusedException(PickStatus status) : Exception
+    {
+        public PickStatus Status { get; } = status;
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(1, LogLevel.Warning, "Pool {Pool} has no destination that may serve; the request is refused with 503.", EventName = "NoDestination")]
+        public static partial void NoDestination(ILogger logger, string pool);
+
+        [LoggerMessage(2, LogLevel.Information, "Attempt {Attempt} at destination {Destination} of pool {Pool} ended {Outcome}; another is asked.", EventName = "Retrying")]
+        public static partial void Retrying(ILogger logger, string destination, string pool, OutcomeKind outcome, int attempt);
+
+        [LoggerMessage(3, LogLevel.Warning, "Attempt {Attempt} at destination {Destination} of pool {Pool} ended {Outcome} ({Timeout}).", EventName = "AttemptFailed")]
+        public static partial void Failed(ILogger logger, Exception? fault, string destination, string pool, OutcomeKind outcome, TimeoutKind timeout, int attempt);
+
+        [LoggerMessage(4, LogLevel.Warning, "The response of destination {Destination} of pool {Pool} broke midway ({Timeout}); the client's connection is cut, so that it does not take a part for the whole.", EventName = "BodyBroken")]
+        public static partial void BodyBroken(ILogger logger, Exception? fault, string destination, string pool, TimeoutKind timeout);
+    }
+}

@@ -1,0 +1,139 @@
+using System.Diagnostics.CodeAnalysis;
+
+using Microsoft.Extensions.ObjectPool;
+
+namespace ProxyKit.Forwarding;
+
+/// <summary>
+/// Ends one attempt: when a limit is reached, when the client leaves, or when it is told to. It is used again and again, and its
+/// timer is lazy: moving the deadline forward only writes a number, which the timer finds when it rings.
+/// </summary>
+[SuppressMessage("Reliability", "CA1001", Justification = "It lives in a pool, which disposes of what it does not keep.")]
+internal sealed class Deadline
+{
+    /// <summary>A timestamp that never comes.</summary>
+    public const long Never = long.MaxValue;
+
+    private readonly Lock _lock = new();
+    private readonly TimeProvider _time;
+    private readonly ITimer _timer;
+    private readonly CancellationTokenSource _source = new();
+    private CancellationTokenRegistration _client;
+    private long _due = Never;
+    private long _total = Never;
+    private long _rings = Never;
+    private TimeoutKind _kind;
+
+    private Deadline(TimeProvider time)
+    {
+        _time = time;
+        using (ExecutionContext.SuppressFlow())
+        {
+            _timer = time.CreateTimer(static state => ((Deadline)state!).Ring(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    /// <summary>Cancelled at the end.</summary>
+    public CancellationToken Token => _source.Token;
+
+    /// <summary>The limit that was reached; none where something else ended it, or nothing did.</summary>
+    public TimeoutKind Reached { get; private set; }
+
+    /// <summary>Whether the client left.</summary>
+    public bool ClientLeft { get; private set; }
+
+    /// <summary>When <paramref name="span"/> after <paramref name="from"/> is, as a timestamp; never for zero.</summary>
+    public static long After(TimeProvider time, long from, TimeSpan span) =>
+        span <= TimeSpan.Zero ? Never : from + (long)(span.TotalSeconds * time.TimestampFrequency);
+
+    /// <summary>Begins an attempt that ends with <paramref name="client"/>, and at <paramref name="total"/> at the latest.</summary>
+    public void Begin(long total, CancellationToken client)
+    {
+        _total = total;
+        _client = client.UnsafeRegister(static state => ((Deadline)state!).Leave(), this);
+    }
+
+    /// <summary>Puts the deadline <paramref name="limit"/> from now, in place of the one before; zero lifts it. The total stays.</summary>
+    public void Set(TimeoutKind kind, TimeSpan limit)
+    {
+        var due = After(_time, _time.GetTimestamp(), limit);
+        _kind = kind;
+        Volatile.Write(ref _due, due);
+        var next = Math.Min(due, _total);
+        if (next < Volatile.Read(ref _rings))
+        {
+            Arm(next);
+        }
+    }
+
+    /// <summary>Ends the attempt for no fault of its own.</summary>
+    public void Cancel() => _source.Cancel();
+
+    private void Leave()
+    {
+        ClientLeft = true;
+        _source.Cancel();
+    }
+
+    private void Arm(long next)
+    {
+        lock (_lock)
+        {
+            Volatile.Write(ref _rings, next);
+            var wait = _time.GetElapsedTime(_time.GetTimestamp(), next);
+            _timer.Change(wait > TimeSpan.Zero ? wait + TimeSpan.FromMilliseconds(1) : TimeSpan.Zero, Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    // Under the lock, so that what was given back in the meantime is not cancelled for its next user.
+    private void Ring()
+    {
+        lock (_lock)
+        {
+            Volatile.Write(ref _rings, Never);
+            var (due, total) = (Volatile.Read(ref _due), _total);
+            var next = Math.Min(due, total);
+            if (next == Never)
+            {
+                return;
+            }
+
+            if (_time.GetTimestamp() < next)
+            {
+                Arm(next);
+                return;
+            }
+
+            Reached = total <= due ? TimeoutKind.Total : _kind;
+            _source.Cancel();
+        }
+    }
+
+    private bool TryReset()
+    {
+        _client.Dispose(); // waits for a callback that runs now
+        _client = default;
+        lock (_lock)
+        {
+            (_due, _total, _kind) = (Never, Never, TimeoutKind.None);
+            if (_source.TryReset())
+            {
+                return true;
+            }
+
+            _timer.Dispose();
+            _source.Dispose();
+            return false;
+        }
+    }
+
+    /// <summary>Where deadlines come from and go back to. Nothing of an attempt may use its token once it was returned.</summary>
+    public sealed class Source(TimeProvider time) : IPooledObjectPolicy<Deadline>
+    {
+        /// <inheritdoc/>
+        public Deadline Create() => new(time);
+
+        /// <inheritdoc/>
+        public bool Return(Deadline deadline) => deadline.TryReset();
+    }
+}

@@ -1,0 +1,41 @@
+using System.Net.Sockets;
+
+namespace ProxyKit.Forwarding;
+
+/// <summary>Reads from an exception how an attempt ended.</summary>
+internal static class Failure
+{
+    /// <summary>
+    /// How the attempt ended. <see cref="OutcomeKind.NotConnected"/> allows a POST to be sent again, so only what surely failed before
+    /// anything was sent is called that; all doubt is <see cref="OutcomeKind.Broken"/>.
+    /// </summary>
+    public static (OutcomeKind Kind, TimeoutKind Timeout) Read(Exception fault, Deadline deadline)
+    {
+        if (deadline.Reached is not TimeoutKind.None and var reached)
+        {
+            return (OutcomeKind.TimedOut, reached);
+        }
+
+        for (var inner = fault; inner is not null; inner = inner.InnerException)
+        {
+            if (inner is ConnectTimeoutException)
+            {
+                return (OutcomeKind.NotConnected, TimeoutKind.Connect);
+            }
+        }
+
+        return fault switch
+        {
+            HttpRequestException { HttpRequestError: HttpRequestError.NameResolutionError or HttpRequestError.ConnectionError or HttpRequestError.SecureConnectionError } =>
+                (OutcomeKind.NotConnected, TimeoutKind.None),
+            HttpRequestException { InnerException: SocketException { SocketErrorCode: SocketError.ConnectionRefused or SocketError.HostUnreachable or SocketError.NetworkUnreachable } } =>
+                (OutcomeKind.NotConnected, TimeoutKind.None),
+            OperationCanceledException when deadline.ClientLeft => (OutcomeKind.Abandoned, TimeoutKind.None),
+
+            // The handler's own limit on connecting, which covers TCP and TLS: TCP has its own and would have told us.
+            OperationCanceledException { InnerException: TimeoutException } => (OutcomeKind.NotConnected, TimeoutKind.Tls),
+            OperationCanceledException => (OutcomeKind.Abandoned, TimeoutKind.None),
+            _ => (OutcomeKind.Broken, TimeoutKind.None),
+        };
+    }
+}

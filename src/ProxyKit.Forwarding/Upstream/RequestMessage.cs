@@ -1,0 +1,156 @@
+using System.Net;
+
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Extensions.Primitives;
+using Microsoft.Net.Http.Headers;
+
+namespace ProxyKit.Forwarding;
+
+/// <summary>Makes the request that is sent to a destination from the one that the client sent.</summary>
+internal static class RequestMessage
+{
+    private static readonly UriCreationOptions AsItIs = new() { DangerousDisablePathAndQueryCanonicalization = true };
+
+    /// <summary>The request without target, its headers copied: no field that concerns the client's connection alone, none that the gateway sets itself.</summary>
+    public static HttpRequestMessage Create(HttpContext context, PoolPlan plan, Member member, HttpContent? content, bool isGrpc)
+    {
+        var incoming = context.Request;
+        var isHttps = ReferenceEquals(member.Destination.Address.Scheme, Uri.UriSchemeHttps) || member.Destination.Address.Scheme == "https";
+        var request = new HttpRequestMessage(HttpMethod.Parse(incoming.Method), (Uri?)null) { Content = content };
+        (request.Version, request.VersionPolicy) = plan.Upstream.Protocol switch
+        {
+            UpstreamProtocol.Http2 => (HttpVersion.Version20, HttpVersionPolicy.RequestVersionExact),
+            UpstreamProtocol.Http1 => (HttpVersion.Version11, HttpVersionPolicy.RequestVersionExact),
+            _ when isHttps => (HttpVersion.Version20, HttpVersionPolicy.RequestVersionOrLower),
+            _ when isGrpc => (HttpVersion.Version20, HttpVersionPolicy.RequestVersionExact),
+            _ => (HttpVersion.Version11, HttpVersionPolicy.RequestVersionExact),
+        };
+
+        CopyHeaders(context, plan, request);
+        SetHost(incoming, plan, member.Destination, request, isHttps);
+        plan.Forwarded.Write(context, request);
+        return request;
+    }
+
+    /// <summary>The absolute address of <paramref name="target"/> at a destination, taken byte for byte.</summary>
+    public static Uri Address(Destination destination, ReadOnlySpan<char> target)
+    {
+        var prefix = destination.Address.AbsoluteUri.AsSpan();
+        prefix = prefix[^1] == '/' ? prefix[..^1] : prefix;
+        var text = string.Concat(prefix, target);
+        return Uri.TryCreate(text, AsItIs, out var uri) ? uri : throw new FormatException("The target is no part of a URI.");
+    }
+
+    /// <summary>The path and query to be sent, percent-encoded: as they came, unless a middleware has changed them.</summary>
+    public static (string Path, string Query) Target(HttpContext context)
+    {
+        var request = context.Request;
+        var raw = context.Features.Get<IHttpRequestFeature>()?.RawTarget;
+        var query = request.QueryString.Value ?? "";
+        if (raw is { Length: > 0 } && raw[0] == '/')
+        {
+            var mark = raw.IndexOf('?', StringComparison.Ordinal);
+            var path = mark < 0 ? raw : raw[..mark];
+            if (!request.PathBase.HasValue && Decodes(path, request.Path.Value))
+            {
+                return (path, query);
+            }
+        }
+
+        var encoded = request.Path.ToUriComponent();
+        return (encoded.Length == 0 ? "/" : encoded, query);
+    }
+
+    // Whether the path that was routed on is the one that came.
+    private static bool Decodes(string raw, string? path) =>
+        raw == path || (raw.Contains('%', StringComparison.Ordinal) && (path is null || Uri.UnescapeDataString(raw) == Uri.UnescapeDataString(path)));
+
+    private static void CopyHeaders(HttpContext context, PoolPlan plan, HttpRequestMessage request)
+    {
+        var headers = context.Request.Headers;
+        var tokens = new ConnectionTokens(headers.Connection);
+        var hasTokens = !tokens.IsEmpty;
+        foreach (var (name, values) in headers)
+        {
+            if (IsLeftOut(name, plan) || (hasTokens && tokens.Contains(name)))
+            {
+                continue;
+            }
+
+            if (plan.Stickiness is { } stickiness)
+            {
+                if (stickiness.Owns(name))
+                {
+                    continue;
+                }
+
+                if (name.Equals(HeaderNames.Cookie, StringComparison.OrdinalIgnoreCase))
+                {
+                    var cookie = stickiness.CookieToSend(context, values);
+                    if (cookie.Count > 0)
+                    {
+                        Add(request, name, cookie);
+                    }
+
+                    continue;
+                }
+            }
+
+            Add(request, name, values);
+        }
+
+        if (HttpProtocol.IsHttp2(context.Request.Protocol) && HopByHop.AsksForTrailers(headers.TE))
+        {
+            request.Headers.TryAddWithoutValidation(HeaderNames.TE, "trailers");
+        }
+    }
+
+    private static void Add(HttpRequestMessage request, string name, StringValues values)
+    {
+        if (values.Count == 1)
+        {
+            var value = values[0];
+            if (!request.Headers.TryAddWithoutValidation(name, value))
+            {
+                (request.Content ??= new EmptyContent()).Headers.TryAddWithoutValidation(name, value);
+            }
+
+            return;
+        }
+
+        // HTTP/2 may split a cookie into lines, which HTTP/1.1 may not have (RFC 9113 §8.2.3).
+        if (name.Equals("Cookie", StringComparison.OrdinalIgnoreCase))
+        {
+            request.Headers.TryAddWithoutValidation(name, string.Join("; ", values.ToArray()));
+            return;
+        }
+
+        // Each other line goes on as a line: joined, some fields would mean something else.
+        string?[] lines = values!;
+        if (!request.Headers.TryAddWithoutValidation(name, lines))
+        {
+            (request.Content ??= new EmptyContent()).Headers.TryAddWithoutValidation(name, lines);
+        }
+    }
+
+    // The body's framing is the content's own; the host, the forwarding fields and what concerns one connection are set anew.
+    private static bool IsLeftOut(string name, PoolPlan plan) =>
+        name[0] == ':'
+        || name.Equals("Host", StringComparison.OrdinalIgnoreCase)
+        || name.Equals("Content-Length", StringComparison.OrdinalIgnoreCase)
+        || HopByHop.IsHopByHop(name)
+        || plan.Forwarded.Owns(name);
+
+    private static void SetHost(HttpRequest incoming, PoolPlan plan, Destination destination, HttpRequestMessage request, bool isHttps)
+    {
+        if (destination.Host is { } host)
+        {
+            request.Headers.Host = host;
+        }
+        else if (plan.Upstream.Host == HostHeader.Original || (plan.Upstream.Host == HostHeader.Auto && !isHttps))
+        {
+            request.Headers.Host = incoming.Host.HasValue ? incoming.Host.Value : null;
+        }
+    }
+}

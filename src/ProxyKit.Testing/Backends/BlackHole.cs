@@ -1,0 +1,57 @@
+using System.Net;
+using System.Net.Sockets;
+
+namespace ProxyKit.Testing;
+
+/// <summary>A port of loopback where connecting neither succeeds nor fails: its queue of connections is full and nobody accepts.</summary>
+/// <remarks>Linux drops the SYN then. Elsewhere a full queue refuses, see <see cref="IsSupported"/>.</remarks>
+public sealed class BlackHole : IAsyncDisposable
+{
+    private readonly Socket _listener = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+    private readonly List<Socket> _fillers = [];
+
+    private BlackHole()
+    {
+        _listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        _listener.Listen(0);
+        Address = new Uri($"http://{_listener.LocalEndPoint}");
+    }
+
+    /// <summary>Whether this system can hold a connection open so.</summary>
+    public static bool IsSupported => OperatingSystem.IsLinux();
+
+    /// <summary>Where connecting hangs.</summary>
+    public Uri Address { get; }
+
+    /// <summary>Listens and fills the queue.</summary>
+    public static async Task<BlackHole> StartAsync()
+    {
+        var hole = new BlackHole();
+        var (patience, full) = (TimeSpan.FromMilliseconds(300), false);
+        while (!full)
+        {
+            // The queue holds one or two. A connection over loopback is made at once or not at all.
+            var filler = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            hole._fillers.Add(filler);
+            using var deadline = new CancellationTokenSource(patience);
+            try
+            {
+                await filler.ConnectAsync(hole._listener.LocalEndPoint!, deadline.Token);
+            }
+            catch (OperationCanceledException)
+            {
+                full = true;
+            }
+        }
+
+        return hole;
+    }
+
+    /// <summary>Ends all that hangs.</summary>
+    public ValueTask DisposeAsync()
+    {
+        _listener.Dispose();
+        _fillers.ForEach(filler => filler.Dispose());
+        return ValueTask.CompletedTask;
+    }
+}

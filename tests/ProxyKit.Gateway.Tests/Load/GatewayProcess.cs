@@ -1,0 +1,65 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace ProxyKit.Gateway.Tests;
+
+/// <summary>A gateway in a process of its own, so that its memory can be told from the test's.</summary>
+internal sealed class GatewayProcess : IAsyncDisposable
+{
+    private readonly Process _process;
+
+    private GatewayProcess(Process process, Uri address) => (_process, Address) = (process, address);
+
+    public Uri Address { get; }
+
+    /// <summary>The most memory that was ever resident, in bytes.</summary>
+    public long PeakMemory
+    {
+        get
+        {
+            // Process.PeakWorkingSet64 is 0 on Linux.
+            var status = $"/proc/{_process.Id}/status";
+            if (File.Exists(status))
+            {
+                var line = File.ReadLines(status).Single(line => line.StartsWith("VmHWM:", StringComparison.Ordinal));
+                return long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) * 1024;
+            }
+
+            _process.Refresh();
+            return _process.PeakWorkingSet64;
+        }
+    }
+
+    public static async Task<GatewayProcess> StartAsync(params Uri[] backends)
+    {
+        var program = Path.Combine(AppContext.BaseDirectory, "ProxyKit.Gateway.Host.dll");
+        var process = Process.Start(new ProcessStartInfo("dotnet", [program, .. backends.Select(backend => backend.ToString())]) { RedirectStandardInput = true, RedirectStandardOutput = true })!;
+        var line = await process.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(30));
+        return new GatewayProcess(process, new Uri(line ?? throw new InvalidOperationException("The gateway did not start.")));
+    }
+
+    /// <summary>Tells it to stop, as a host is told that shuts down.</summary>
+    public void Stop() => _process.StandardInput.Close();
+
+    public async Task<int> WhenExitedAsync()
+    {
+        await _process.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(30));
+        return _process.ExitCode;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Stop();
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(10));
+        try
+        {
+            await _process.WaitForExitAsync(deadline.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            _process.Kill();
+        }
+
+        _process.Dispose();
+    }
+}

@@ -1,0 +1,269 @@
+using System.Net;
+using System.Net.WebSockets;
+using System.Text;
+
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+
+namespace ProxyKit.Gateway.Tests;
+
+/// <summary>WebSockets from a real client through the gateway to a real server, over HTTP/1.1 and HTTP/2 on either side.</summary>
+public sealed class WebSocketTests
+{
+    public static readonly TheoryData<bool, bool> Versions = new() { { false, false }, { true, false }, { false, true }, { true, true } };
+
+    [Theory]
+    [MemberData(nameof(Versions))]
+    public async Task Messages_go_both_ways_and_the_close_comes_through(bool http2, bool upstreamHttp2)
+    {
+        await using var echo = await Echo.StartAsync(upstreamHttp2);
+        await using var gateway = await echo.GatewayAsync();
+        using var socket = await ConnectAsync(gateway, http2, "chat");
+        Assert.Equal("chat", socket.SubProtocol);
+        foreach (var size in (int[])[0, 1, 125, 70_000, 1_000_000])
+        {
+            var sent = Encoding.ASCII.GetBytes(new string('x', size));
+            await socket.SendAsync(sent, WebSocketMessageType.Binary, endOfMessage: true, TestContext.Current.CancellationToken);
+            Assert.Equal(sent, await ReceiveAsync(socket));
+        }
+
+        await socket.CloseAsync(WebSocketCloseStatus.NormalClosure, "enough", TestContext.Current.CancellationToken);
+        Assert.Equal((WebSocketCloseStatus.NormalClosure, "enough!"), (socket.CloseStatus, socket.CloseStatusDescription));
+        Assert.Equal("enough", await echo.Ended.WaitAsync(Patience, TestContext.Current.CancellationToken));
+        await gateway.WhenIdleAsync();
+    }
+
+    [Theory]
+    [MemberData(nameof(Versions))]
+    public async Task A_close_that_the_server_begins_comes_through(bool http2, bool upstreamHttp2)
+    {
+        await using var echo = await Echo.StartAsync(upstreamHttp2);
+        await using var gateway = await echo.GatewayAsync();
+        using var socket = await ConnectAsync(gateway, http2);
+        await socket.SendAsync(Encoding.ASCII.GetBytes("close"), WebSocketMessageType.Text, endOfMessage: true, TestContext.Current.CancellationToken);
+        var result = await socket.ReceiveAsync(Memory<byte>.Empty, TestContext.Current.CancellationToken);
+        Assert.Equal(WebSocketMessageType.Close, result.MessageType);
+        Assert.Equal((WebSocketCloseStatus.PolicyViolation, "told to"), (socket.CloseStatus, socket.CloseStatusDescription));
+        await socket.CloseOutputAsync(WebSocketCloseStatus.NormalClosure, "", TestContext.Current.CancellationToken);
+        await gateway.WhenIdleAsync();
+    }
+
+    [Theory]
+    [MemberData(nameof(Versions))]
+    public async Task A_client_that_is_gone_is_gone_for_the_server(bool http2, bool upstreamHttp2)
+    {
+        await using var echo = await Echo.StartAsync(upstreamHttp2);
+        await using var gateway = await echo.GatewayAsync();
+        using var socket = await ConnectAsync(gateway, http2);
+        socket.Abort();
+        Assert.Equal("", await echo.Ended.WaitAsync(Patience, TestContext.Current.CancellationToken));
+        await gateway.WhenIdleAsync();
+        Assert.Equal(0, gateway.Pool.Snapshot.Members[0].Load);
+    }
+
+    [Theory]
+    [MemberData(nameof(Versions))]
+    public async Task A_server_that_is_gone_is_gone_for_the_client(bool http2, bool upstreamHttp2)
+    {
+        await using var echo = await Echo.StartAsync(upstreamHttp2);
+        await using var gateway = await echo.GatewayAsync();
+        using var socket = await ConnectAsync(gateway, http2);
+        await socket.SendAsync(Encoding.ASCII.GetBytes("abort"), WebSocketMessageType.Text, endOfMessage: true, TestContext.Current.CancellationToken);
+        await Assert.ThrowsAsync<WebSocketException>(async () => await socket.ReceiveAsync(new Memory<byte>(new byte[16]), TestContext.Current.CancellationToken));
+        await gateway.WhenIdleAsync();
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task One_on_which_nothing_moves_ends_at_the_limit(bool http2)
+    {
+        await using var echo = await Echo.StartAsync(http2: false);
+        await using var gateway = await echo.GatewayAsync(new TimeoutOptions { UpgradeIdle = TimeSpan.FromMilliseconds(200) });
+        using var socket = await ConnectAsync(gateway, http2);
+        await Assert.ThrowsAsync<WebSocketException>(async () => await socket.ReceiveAsync(new Memory<byte>(new byte[16]), TestContext.Current.CancellationToken));
+        await echo.Ended.WaitAsync(Patience, TestContext.Current.CancellationToken);
+        await gateway.WhenIdleAsync();
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_server_that_declines_is_heard(bool http2)
+    {
+        await using var backend = ScriptedBackend.Start(Answers.Status(403, "no"));
+        await using var gateway = await GatewayHost.OverAsync(backend.Address);
+        using var socket = new ClientWebSocket { Options = { CollectHttpResponseDetails = true } };
+        await Assert.ThrowsAsync<WebSocketException>(() => ConnectAsync(socket, gateway, http2));
+        Assert.Equal(HttpStatusCode.Forbidden, socket.HttpStatusCode);
+        await gateway.WhenIdleAsync();
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_server_that_is_not_there_is_passed_over_or_a_502(bool http2)
+    {
+        using var closed = new ClosedPort();
+        await using var gateway = await GatewayHost.OverAsync(closed.Address);
+        using var socket = new ClientWebSocket { Options = { CollectHttpResponseDetails = true } };
+        await Assert.ThrowsAsync<WebSocketException>(() => ConnectAsync(socket, gateway, http2));
+        Assert.Equal(HttpStatusCode.BadGateway, socket.HttpStatusCode);
+    }
+
+    [Fact]
+    public async Task The_handshake_reaches_the_backend_to_the_letter_and_bytes_flow_raw_after_it()
+    {
+        await using var backend = ScriptedBackend.Start(async exchange =>
+        {
+            await exchange.WriteAsync("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\nhello");
+            var buffer = new byte[5];
+            for (var read = 0; read < 5;)
+            {
+                read += await exchange.Connection.ReadAsync(buffer.AsMemory(read));
+            }
+
+            await exchange.WriteAsync(buffer);
+            await exchange.Connection.CloseAsync();
+        });
+        await using var gateway = await GatewayHost.OverAsync(backend.Address);
+        await using var client = await RawClient.ConnectAsync(gateway.Address);
+        await client.SendAsync(Wire.Get("/ws", "Connection: keep-alive, Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13"));
+        var head = await client.ReadHeadAsync();
+        Assert.Equal((101, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), (head.Status, head["Sec-WebSocket-Accept"]));
+        Assert.Equal("hello", Wire.Text(await client.ReadExactlyAsync(5)));
+        await client.SendAsync("\u0081\u0001\u0002\u0003\u0004");
+        Assert.Equal("\u0081\u0001\u0002\u0003\u0004", Wire.Text(await client.ReadExactlyAsync(5)));
+        Assert.Empty((await client.ReadToEndAsync()).Bytes);
+        var request = Assert.Single(backend.Requests);
+        Assert.Equal(("/ws", "websocket", "dGhlIHNhbXBsZSBub25jZQ=="), (request.Target, request["Upgrade"], request["Sec-WebSocket-Key"]));
+        await gateway.WhenIdleAsync();
+    }
+
+    [Theory]
+    [InlineData("h2c")]
+    [InlineData("TLS/1.0")]
+    [InlineData("foo")]
+    [InlineData("websocket, h2c")]
+    public async Task No_other_protocol_is_tunnelled_past_the_gateway(string protocol)
+    {
+        await using var backend = ScriptedBackend.Start(exchange => exchange.Request.Fields.Contains("Upgrade")
+            ? Answers.Raw($"HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: {protocol}\r\n\r\n")(exchange)
+            : Answers.Ok("plain")(exchange));
+        await using var gateway = await GatewayHost.OverAsync(backend.Address);
+        var response = await RawClient.ExchangeAsync(gateway.Address, Wire.Get("/", "Connection: Upgrade, HTTP2-Settings", $"Upgrade: {protocol}", "HTTP2-Settings: AAMAAABkAAQAAP__"));
+        Assert.NotEqual(101, response.Status);
+        Assert.All(backend.Requests, request => Assert.False(request.Fields.Contains("Upgrade")));
+    }
+
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+
+    private static async Task<ClientWebSocket> ConnectAsync(GatewayHost gateway, bool http2, string? protocol = null)
+    {
+        var socket = new ClientWebSocket();
+        if (protocol is not null)
+        {
+            socket.Options.AddSubProtocol(protocol);
+        }
+
+        await ConnectAsync(socket, gateway, http2);
+        return socket;
+    }
+
+    private static async Task ConnectAsync(ClientWebSocket socket, GatewayHost gateway, bool http2)
+    {
+        var address = new UriBuilder(http2 ? gateway.Http2Address : gateway.Address) { Scheme = "ws", Path = "/ws" }.Uri;
+        socket.Options.HttpVersion = http2 ? HttpVersion.Version20 : HttpVersion.Version11;
+        socket.Options.HttpVersionPolicy = HttpVersionPolicy.RequestVersionExact;
+        using var invoker = new HttpMessageInvoker(new SocketsHttpHandler(), disposeHandler: false);
+        await socket.ConnectAsync(address, invoker, TestContext.Current.CancellationToken);
+    }
+
+    private static async Task<byte[]> ReceiveAsync(WebSocket socket)
+    {
+        var message = new MemoryStream();
+        var buffer = new byte[32 * 1024];
+        while (true)
+        {
+            var result = await socket.ReceiveAsync(buffer.AsMemory(), TestContext.Current.CancellationToken);
+            message.Write(buffer, 0, result.Count);
+            if (result.EndOfMessage)
+            {
+                return message.ToArray();
+            }
+        }
+    }
+
+    private sealed class Echo : IAsyncDisposable
+    {
+        private readonly TaskCompletionSource<string> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private KestrelBackend _backend = null!;
+        private bool _http2;
+
+        /// <summary>How the socket ended: the client's words of farewell, or nothing where it broke.</summary>
+        public Task<string> Ended => _ended.Task;
+
+        public static async Task<Echo> StartAsync(bool http2)
+        {
+            var echo = new Echo { _http2 = http2 };
+            echo._backend = await KestrelBackend.StartAsync(
+                app =>
+                {
+                    app.UseWebSockets();
+                    app.Map("/ws", echo.ServeAsync);
+                },
+                http2 ? HttpProtocols.Http2 : HttpProtocols.Http1);
+            return echo;
+        }
+
+        public Task<GatewayHost> GatewayAsync(TimeoutOptions? timeouts = null) => GatewayHost.OverAsync(
+            pool => pool.WithUpstream(new UpstreamOptions { Protocol = _http2 ? UpstreamProtocol.Http2 : UpstreamProtocol.Auto }).WithTimeouts(timeouts ?? new TimeoutOptions()),
+            _backend.Address);
+
+        public ValueTask DisposeAsync() => _backend.DisposeAsync();
+
+        private async Task ServeAsync(HttpContext context)
+        {
+            var protocol = context.WebSockets.WebSocketRequestedProtocols.FirstOrDefault();
+            using var socket = await context.WebSockets.AcceptWebSocketAsync(protocol);
+            var buffer = new byte[32 * 1024];
+            try
+            {
+                while (true)
+                {
+                    var result = await socket.ReceiveAsync(buffer.AsMemory(), context.RequestAborted);
+                    var text = Encoding.ASCII.GetString(buffer, 0, result.Count);
+                    if (result.MessageType == WebSocketMessageType.Close)
+                    {
+                        if (socket.State == WebSocketState.CloseReceived)
+                        {
+                            await socket.CloseAsync(socket.CloseStatus!.Value, socket.CloseStatusDescription + "!", context.RequestAborted);
+                        }
+
+                        _ended.TrySetResult(socket.CloseStatusDescription ?? "");
+                        return;
+                    }
+
+                    if (text == "close")
+                    {
+                        await socket.CloseOutputAsync(WebSocketCloseStatus.PolicyViolation, "told to", context.RequestAborted);
+                    }
+                    else if (text == "abort")
+                    {
+                        context.Abort();
+                        return;
+                    }
+                    else
+                    {
+                        await socket.SendAsync(buffer.AsMemory(0, result.Count), result.MessageType, result.EndOfMessage, context.RequestAborted);
+                    }
+                }
+            }
+            catch (Exception end) when (end is WebSocketException or OperationCanceledException)
+            {
+                _ended.TrySetResult("");
+            }
+        }
+    }
+}

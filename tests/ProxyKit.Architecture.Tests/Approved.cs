@@ -12,9 +12,10 @@ internal static class Approved
         var rewrite = Environment.GetEnvironmentVariable("PROXYKIT_APPROVE") == "1";
         Environment.SetEnvironmentVariable("SNAPSHOOTER_STRICT_MODE", rewrite ? "off" : "on"); // strict: none approved is a failure too
         var approved = Snapshot.FullName(name);
-        if (rewrite)
+        var file = Path.Combine(approved.FolderPath, "__snapshots__", approved.Filename);
+        if (rewrite && File.Exists(file))
         {
-            File.Delete(Path.Combine(approved.FolderPath, "__snapshots__", approved.Filename));
+            File.Delete(file);
         }
 
         Snapshot.Match(text, approved);

@@ -8,27 +8,30 @@ namespace ProxyKit.Architecture.Tests;
 /// <summary>What a user gets: looked at in the packages themselves.</summary>
 public sealed class PackingTests
 {
-    [Fact]
-    public async Task A_package_brings_its_README_licence_documentation_and_symbols()
+    public static TheoryData<string> Packages => [.. Repository.Packages];
+
+    [Theory]
+    [MemberData(nameof(Packages))]
+    public async Task A_package_brings_its_README_licence_documentation_and_symbols(string id)
     {
         var folder = Directory.CreateTempSubdirectory("proxykit-pack-");
         try
         {
-            await PackAsync("ProxyKit.Core", folder.FullName);
-            using var package = ZipFile.OpenRead(folder.GetFiles("ProxyKit.Core.*.nupkg").Single().FullName);
+            await PackAsync(id, folder.FullName);
+            using var package = ZipFile.OpenRead(folder.GetFiles($"{id}.*.nupkg").Single().FullName);
             var entries = package.Entries.Select(entry => entry.FullName).ToList();
             Assert.Contains("README.md", entries);
-            Assert.Contains("lib/net10.0/ProxyKit.Core.dll", entries);
-            Assert.Contains("lib/net10.0/ProxyKit.Core.xml", entries);
+            Assert.Contains($"lib/net10.0/{id}.dll", entries);
+            Assert.Contains($"lib/net10.0/{id}.xml", entries);
 
-            using var nuspec = package.GetEntry("ProxyKit.Core.nuspec")!.Open();
+            using var nuspec = package.GetEntry($"{id}.nuspec")!.Open();
             var facts = (await XDocument.LoadAsync(nuspec, LoadOptions.None, TestContext.Current.CancellationToken)).Root!.Elements().Single().Elements().ToLookup(element => element.Name.LocalName, element => element.Value);
             Assert.Equal("MIT", facts["license"].Single());
             Assert.Equal("README.md", facts["readme"].Single());
             Assert.NotEmpty(facts["description"].Single());
 
-            using var symbols = ZipFile.OpenRead(folder.GetFiles("ProxyKit.Core.*.snupkg").Single().FullName);
-            Assert.Contains("lib/net10.0/ProxyKit.Core.pdb", symbols.Entries.Select(entry => entry.FullName));
+            using var symbols = ZipFile.OpenRead(folder.GetFiles($"{id}.*.snupkg").Single().FullName);
+            Assert.Contains($"lib/net10.0/{id}.pdb", symbols.Entries.Select(entry => entry.FullName));
         }
         finally
         {

@@ -108,12 +108,7 @@ internal sealed class BodySource(HttpContext context, int keep) : IDisposable
             }
 
             var read = ReadAsync(cancellationToken);
-            if (!read.IsCompleted)
-            {
-                await destination.FlushAsync(cancellationToken); // the client pauses: what it has sent goes on now
-            }
-
-            var result = await read;
+            var result = read.IsCompleted ? await read : await FlushMeanwhileAsync(read.AsTask(), destination, cancellationToken);
             Keep(result.Buffer);
             _ended = result.IsCompleted;
             try
@@ -133,6 +128,32 @@ internal sealed class BodySource(HttpContext context, int keep) : IDisposable
         {
             deadline.Set(TimeoutKind.FirstByte, timeouts.FirstByte);
         }
+    }
+
+    // The client pauses: what it has sent goes on now. Where the destination is gone, the read must end before another attempt
+    // begins one; what it brings is the other's.
+    private async ValueTask<ReadResult> FlushMeanwhileAsync(Task<ReadResult> read, Stream destination, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await destination.FlushAsync(cancellationToken);
+        }
+        catch
+        {
+            _reader.CancelPendingRead();
+            try
+            {
+                _reader.AdvanceTo((await read).Buffer.Start);
+            }
+            catch (OperationCanceledException)
+            {
+                // As asked.
+            }
+
+            throw;
+        }
+
+        return await read;
     }
 
     private async ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken)

@@ -25,6 +25,12 @@ internal sealed class Exchange(HttpContext context, PoolRoute route, PoolPlan pl
     /// <summary>The client's body; null where there is none.</summary>
     public BodySource? Body { get; set; }
 
+    /// <summary>What is wrong with the request's head, where that shows only when it is copied; null where nothing is.</summary>
+    public BadHttpRequestException? HeadFault { get; set; }
+
+    /// <summary>Whether the client is at fault: then nobody else is asked, and no member blamed.</summary>
+    public bool IsClientAtFault => HeadFault is not null || Body?.ClientFault is not null;
+
     /// <summary>The client's wish to leave HTTP; null for ordinary requests.</summary>
     public Upgrade? Upgrade { get; init; }
 

@@ -23,7 +23,7 @@ internal sealed partial class PoolForwarder
                 ? await HedgeAsync(exchange, lease, number, hedging, outer)
                 : await SendAsync(exchange, Begin(exchange, lease), number, outer);
             if (!rules.Allows(new EndedAttempt(number, exchange.IsRepeatable, exchange.CanReplay, attempt.Kind, (int?)attempt.Response?.StatusCode))
-                || exchange.Body?.ClientFault is not null)
+                || exchange.IsClientAtFault)
             {
                 return attempt;
             }
@@ -168,7 +168,7 @@ internal sealed partial class PoolForwarder
             var request = await MessageAsync(exchange, attempt, number);
             attempt.Deadline.Set(TimeoutKind.FirstByte, exchange.Timeouts.FirstByte);
             var response = await exchange.Plan.Client.SendAsync(request, attempt.Deadline.Token);
-            if (ResponseRule.Fault(response) is { } nonsense)
+            if (ResponseRule.Fault(response, exchange.Upgrade is not null) is { } nonsense)
             {
                 response.Dispose();
                 throw new HttpRequestException(HttpRequestError.InvalidResponse, nonsense);
@@ -180,7 +180,8 @@ internal sealed partial class PoolForwarder
         }
         catch (Exception thrown) when (thrown is HttpRequestException or IOException or OperationCanceledException or InvalidOperationException or ObjectDisposedException or FormatException)
         {
-            (attempt.Kind, attempt.Timeout) = exchange.Body?.ClientFault is null ? Failure.Read(thrown, attempt.Deadline) : (OutcomeKind.Abandoned, TimeoutKind.None);
+            exchange.HeadFault ??= thrown as BadHttpRequestException;
+            (attempt.Kind, attempt.Timeout) = !exchange.IsClientAtFault ? Failure.Read(thrown, attempt.Deadline) : (OutcomeKind.Abandoned, TimeoutKind.None);
             if (attempt.Timeout == TimeoutKind.RequestBody)
             {
                 attempt.Kind = OutcomeKind.Abandoned; // the client stood still, not the member

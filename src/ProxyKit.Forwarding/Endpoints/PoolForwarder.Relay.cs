@@ -44,6 +44,11 @@ internal sealed partial class PoolForwarder
         var tokens = new ConnectionTokens(answer.Headers.NonValidated.TryGetValues("Connection", out var connection) ? Values(connection) : default);
         CopyHeaders(answer.Headers.NonValidated, response.Headers, tokens);
         CopyHeaders(answer.Content.Headers.NonValidated, response.Headers, tokens);
+        if (response.StatusCode == StatusCodes.Status204NoContent)
+        {
+            response.ContentLength = null; // RFC 9110 §8.6; some servers send one, and a length other than 0 would never be met
+        }
+
         exchange.Plan.Stickiness?.Commit(context, exchange.Session, attempt.Member, answer);
         if (!exchange.Route.ResponseTransforms.IsEmpty)
         {

@@ -42,7 +42,7 @@ internal sealed partial class PoolForwarder : IDisposable
         if (Refusal(context, route) is { } refusal)
         {
             _metrics.Refused(Pool.Name, refusal.Status, refusal.Reason);
-            await Problem.WriteAsync(context, refusal.Status, refusal.Detail);
+            await Problem.WriteAsync(context, refusal.Status, refusal.Detail, close: refusal.Reason == "framing");
             return;
         }
 
@@ -114,13 +114,13 @@ internal sealed partial class PoolForwarder : IDisposable
             return null; // not from a server: a test's or a cache's own context, whose path is what it is
         }
 
+        if (HttpMethods.IsConnect(context.Request.Method) && context.Features.Get<IHttpExtendedConnectFeature>() is not { IsExtendedConnect: true })
+        {
+            return (405, "connect", "CONNECT asks for a tunnel, and this is a gateway to its own servers.");
+        }
+
         if (target[0] != '/')
         {
-            if (HttpMethods.IsConnect(context.Request.Method) && context.Features.Get<IHttpExtendedConnectFeature>() is not { IsExtendedConnect: true })
-            {
-                return (405, "connect", "CONNECT asks for a tunnel, and this is a gateway to its own servers.");
-            }
-
             if (target == "*")
             {
                 return (400, "target", "The asterisk-form asks about the server itself; ask for a path.");
@@ -132,8 +132,7 @@ internal sealed partial class PoolForwarder : IDisposable
         }
 
         return TargetRule.Fault(target, route.AllowAmbiguousPaths) is { } fault ? (400, "target", fault)
-            : context.Request.Headers is { TransferEncoding.Count: > 0 } headers && (headers.ContainsKey("X-Content-Length") || headers.ContentLength is not null)
-                ? (400, "framing", "The request has Transfer-Encoding and Content-Length; servers disagree on where it ends.")
+            : FramingRule.Fault(context.Request) is (var status, var detail) ? (status, "framing", detail)
             : null;
     }
 
@@ -217,6 +216,12 @@ internal sealed partial class PoolForwarder : IDisposable
     private Task FailAsync(Exchange exchange, Attempt attempt)
     {
         var context = exchange.Context;
+        if (exchange.HeadFault is { } head)
+        {
+            _metrics.Refused(Pool.Name, head.StatusCode, "head");
+            return Problem.WriteAsync(context, head.StatusCode, head.Message, close: true);
+        }
+
         if (exchange.Body?.ClientFault is { } fault)
         {
             var status = fault is BadHttpRequestException bad ? bad.StatusCode : StatusCodes.Status400BadRequest;

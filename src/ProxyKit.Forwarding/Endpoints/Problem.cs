@@ -11,7 +11,7 @@ namespace ProxyKit.Forwarding;
 internal static class Problem
 {
     /// <summary>Writes it as the whole response; does nothing where a response has begun.</summary>
-    public static async Task WriteAsync(HttpContext context, int status, string detail, TimeoutKind timeout = TimeoutKind.None, TimeSpan? retryAfter = null)
+    public static async Task WriteAsync(HttpContext context, int status, string detail, TimeoutKind timeout = TimeoutKind.None, TimeSpan? retryAfter = null, bool close = false)
     {
         if (context.Response.HasStarted)
         {
@@ -21,6 +21,11 @@ internal static class Problem
         context.Response.Clear();
         context.Response.StatusCode = status;
         context.Response.Headers.CacheControl = "no-store";
+        if (close && HttpProtocol.IsHttp11(context.Request.Protocol))
+        {
+            context.Response.Headers.Connection = "close"; // where the request ends is in doubt, and with it where the next one begins
+        }
+
         if (retryAfter is { } after)
         {
             context.Response.Headers.RetryAfter = ((long)Math.Ceiling(after.TotalSeconds)).ToString(System.Globalization.CultureInfo.InvariantCulture);

@@ -111,9 +111,9 @@ internal static class RequestMessage
         if (values.Count == 1)
         {
             var value = values[0];
-            if (!request.Headers.TryAddWithoutValidation(name, value))
+            if (!request.Headers.TryAddWithoutValidation(name, value) && !(request.Content ??= new EmptyContent()).Headers.TryAddWithoutValidation(name, value))
             {
-                (request.Content ??= new EmptyContent()).Headers.TryAddWithoutValidation(name, value);
+                throw NoName();
             }
 
             return;
@@ -128,11 +128,14 @@ internal static class RequestMessage
 
         // Each other line goes on as a line: joined, some fields would mean something else.
         string?[] lines = values!;
-        if (!request.Headers.TryAddWithoutValidation(name, lines))
+        if (!request.Headers.TryAddWithoutValidation(name, lines) && !(request.Content ??= new EmptyContent()).Headers.TryAddWithoutValidation(name, lines))
         {
-            (request.Content ??= new EmptyContent()).Headers.TryAddWithoutValidation(name, lines);
+            throw NoName();
         }
     }
+
+    // Kestrel lets names pass that are no tokens (RFC 9110 §5.1), on HTTP/2 even with a line end in them.
+    private static BadHttpRequestException NoName() => new("A field's name holds a character that is not allowed in it.");
 
     // The body's framing is the content's own; the host, the forwarding fields and what concerns one connection are set anew.
     private static bool IsLeftOut(string name, PoolPlan plan) =>

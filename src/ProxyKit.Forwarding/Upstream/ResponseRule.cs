@@ -5,15 +5,28 @@ namespace ProxyKit.Forwarding;
 /// <summary>Judges a destination's answer before it is relayed.</summary>
 internal static class ResponseRule
 {
-    /// <summary>What is wrong with the answer's framing; null where nothing is. The handler lets several lengths pass.</summary>
-    public static string? Fault(HttpResponseMessage response)
+    /// <summary>What is wrong with the answer's status or framing; null where nothing is. The handler lets several lengths pass, and takes codings it does not know for none.</summary>
+    /// <param name="response">The answer.</param>
+    /// <param name="upgrades">Whether the request asked to leave HTTP, so that 101 may be the answer.</param>
+    public static string? Fault(HttpResponseMessage response, bool upgrades)
     {
+        var status = (int)response.StatusCode;
+        if (status < 200 && !(upgrades && status == 101))
+        {
+            return $"The response's status is {status}, which ends no exchange.";
+        }
+
+        if (response.Headers.NonValidated.TryGetValues(HeaderNames.TransferEncoding, out var coding) && !coding.ToString().Equals("chunked", StringComparison.OrdinalIgnoreCase))
+        {
+            return "The response has a Transfer-Encoding other than 'chunked' alone.";
+        }
+
         if (!response.Content.Headers.NonValidated.TryGetValues(HeaderNames.ContentLength, out var lengths))
         {
             return null;
         }
 
-        if (response.Headers.NonValidated.Contains(HeaderNames.TransferEncoding))
+        if (coding.Count > 0)
         {
             return "The response has Transfer-Encoding and Content-Length.";
         }

@@ -27,7 +27,6 @@ public sealed class Http2RequestTests
         { "content-length", "-1" },
         { "content-length", "3a" },
         { "content-length", "5" },
-        { "host", "admin.example" },
     };
 
     [Theory]
@@ -119,6 +118,23 @@ public sealed class Http2RequestTests
         Assert.Equal("200", await client.ReadAsync());
         var request = Assert.Single(backend.Requests);
         Assert.Equal(("POST", "/a?b", "abc", "\u00e4\u00ff"), (request.Method, request.Target, request.Text, request["X-Bytes"]));
+    }
+
+    [Fact]
+    public async Task A_Host_beside_the_authority_is_refused_or_does_not_count()
+    {
+        // RFC 9113 §8.3.1.
+        await using var backend = ScriptedBackend.Start();
+        await using var gateway = await GatewayHost.OverAsync(backend.Address);
+        await using var client = await RawHttp2.ConnectAsync(gateway.Http2Address);
+        await client.SendFieldsAsync([.. RawHttp2.Ordinary(), ("host", "admin.example")], end: true);
+        if (await client.ReadAsync() is var outcome && outcome != "200")
+        {
+            IsRefused(outcome);
+        }
+
+        Assert.All(backend.Requests, request => Assert.Equal(["shop.example"], request.Fields.All("Host")));
+        Assert.All(backend.Requests, request => Assert.DoesNotContain("admin", request.Head, StringComparison.Ordinal));
     }
 
     private static void IsRefused(string outcome) => Assert.True(outcome is "reset" or "goaway" or "closed" or "400" or "404" or "405" or "501", outcome);

@@ -5,7 +5,7 @@ public sealed class HopByHopTests
     // RFC 9110 §7.6.1, and what practice adds to it.
     private static readonly string[] Lines =
     [
-        "Connection: X-Named, keep-alive ,X-Other", "Connection: X-Third",
+        "Connection: X-Named ,X-Other", "Connection: X-Third",
         "X-Named: 1", "x-other: 2", "X-THIRD: 3",
         "Keep-Alive: timeout=5", "Proxy-Connection: keep-alive", "Upgrade: foo/2", "X-Stays: 4",
     ];
@@ -22,11 +22,24 @@ public sealed class HopByHopTests
         Assert.Equal("4", request["X-Stays"]);
         foreach (var name in (string[])["X-Named", "X-Other", "X-Third", "Keep-Alive", "Proxy-Connection", "Upgrade", "Proxy", "HTTP2-Settings"])
         {
-            Assert.False(request.Fields.Contains(name), name);
+            Assert.False(request.Fields.Contains(name), $"{name} in {request.Head}");
         }
 
         Assert.DoesNotContain("X-Named", request["Connection"] ?? "", StringComparison.OrdinalIgnoreCase);
         Assert.DoesNotContain("deflate", request["TE"] ?? "", StringComparison.OrdinalIgnoreCase);
+    }
+
+    [Theory]
+    [InlineData("close, X-Named")]
+    [InlineData("X-Named, keep-alive")]
+    public async Task Nor_where_they_are_named_beside_what_the_server_knows(string connection)
+    {
+        // Kestrel puts its own words in place of such a line, and the gateway must learn the others all the same.
+        await using var backend = ScriptedBackend.Start();
+        await using var gateway = await GatewayHost.OverAsync(backend.Address);
+        var response = await RawClient.ExchangeAsync(gateway.Address, Wire.Get("/", $"Connection: {connection}", "X-Named: 1"));
+        Assert.Equal(200, response.Status);
+        Assert.False(Assert.Single(backend.Requests).Fields.Contains("X-Named"));
     }
 
     [Fact]
@@ -50,7 +63,7 @@ public sealed class HopByHopTests
         using var client = gateway.NewHttp2Client();
         using var response = await client.GetAsync(new Uri("/", UriKind.Relative), TestContext.Current.CancellationToken);
         Assert.Equal("ok", await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
-        Assert.Equal(["X-Stays"], response.Headers.Select(field => field.Key).Where(name => name != "Date"));
+        Assert.Equal(["X-Stays"], response.Headers.Select(field => field.Key).Where(name => name != "Date"), StringComparer.OrdinalIgnoreCase);
     }
 
     [Fact]

@@ -137,7 +137,7 @@ public sealed class Http2FrontTests
             HttpProtocols.Http2);
         await using var gateway = await GatewayHost.OverAsync(pool => pool.WithUpstream(new UpstreamOptions { Protocol = UpstreamProtocol.Http2 }), backend.Address);
         var response = await RawClient.ExchangeAsync(gateway.Address, Wire.Get());
-        Assert.NotEqual(BodyEnd.Complete, response.End);
+        Assert.True(response.End != BodyEnd.Complete || response.Status == 502, response.ToString()); // its head may be lost with the reset
         await gateway.WhenIdleAsync();
     }
 

@@ -28,11 +28,7 @@ internal sealed class LoadClient : IDisposable
     public async Task WhenServedAsync(int more)
     {
         var goal = Served + more;
-        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(60));
-        while (Served < goal)
-        {
-            await Task.Delay(TimeSpan.FromMilliseconds(5), TimeProvider.System, deadline.Token);
-        }
+        await Eventually.TrueAsync(() => Served >= goal);
     }
 
     /// <summary>Lets each request under way end, and starts no other.</summary>

@@ -29,7 +29,7 @@ public sealed class QueueTests
         await first.SendAsync(Wire.Get("/first"));
         await backend.WhenRequestsAsync(1);
         await second.SendAsync(Wire.Get("/second"));
-        await UntilAsync(() => gateway.Pool.Waiting == 1);
+        await Eventually.TrueAsync(() => gateway.Pool.Waiting == 1);
         Wire.IsProblem(await RawClient.ExchangeAsync(gateway.Address, Wire.Get("/third")), 503);
         gate.SetResult();
         Assert.Equal("ok", (await first.ReadResponseAsync()).Text);
@@ -62,9 +62,9 @@ public sealed class QueueTests
         await first.SendAsync(Wire.Get("/first"));
         await backend.WhenRequestsAsync(1);
         await second.SendAsync(Wire.Get("/second"));
-        await UntilAsync(() => gateway.Pool.Waiting == 1);
+        await Eventually.TrueAsync(() => gateway.Pool.Waiting == 1);
         second.Reset();
-        await UntilAsync(() => gateway.Pool.Waiting == 0);
+        await Eventually.TrueAsync(() => gateway.Pool.Waiting == 0);
         gate.SetResult();
         Assert.Equal("ok", (await first.ReadResponseAsync()).Text);
         Assert.Equal("ok", (await RawClient.ExchangeAsync(gateway.Address, Wire.Get("/third"))).Text);
@@ -83,16 +83,6 @@ public sealed class QueueTests
         for (var i = 0; i < 4; i++)
         {
             Assert.Equal("here", (await RawClient.ExchangeAsync(gateway.Address, Wire.Get())).Text);
-        }
-    }
-
-    // The pool's count of who waits raises no event.
-    private static async Task UntilAsync(Func<bool> reached)
-    {
-        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(20));
-        while (!reached())
-        {
-            await Task.Delay(TimeSpan.FromMilliseconds(2), TimeProvider.System, deadline.Token);
         }
     }
 }

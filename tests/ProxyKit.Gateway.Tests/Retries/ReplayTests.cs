@@ -76,7 +76,7 @@ public sealed class ReplayTests
         await using var gateway = await GatewayHost.OverAsync(breaks.Address, backend.Address);
         await using var client = await RawClient.ConnectAsync(gateway.Address);
         await client.SendAsync("PUT / HTTP/1.1\r\nHost: shop.example\r\nContent-Length: 1000\r\n\r\nabc");
-        await breaks.WhenRequestsAsync(1);
+        await (await breaks.WhenConnectionsAsync(1))[0].Ended.WaitAsync(breaks.Deadline, TestContext.Current.CancellationToken);
         await client.SendAsync("def");
         await backend.WhenRequestsAsync(1);
         client.Reset();
@@ -109,11 +109,12 @@ public sealed class ReplayTests
         await using var gateway = await GatewayHost.OverAsync(backend.Address);
         await using var client = await RawClient.ConnectAsync(gateway.Address);
         await client.SendAsync("POST /early HTTP/1.1\r\nHost: shop.example\r\nContent-Length: 6\r\n\r\nabc");
-        var response = await client.ReadResponseAsync();
-        Assert.Equal((413, "no"), (response.Status, response.Text));
+        await backend.WhenRequestsAsync(1);
 
         // What is left of the body must not be read as a request.
         await client.SendAsync("GET" + Wire.Get("/next"));
+        var response = await client.ReadResponseAsync();
+        Assert.Equal((413, "no"), (response.Status, response.Text));
         try
         {
             Assert.Equal("next", (await client.ReadResponseAsync()).Text);

@@ -78,6 +78,25 @@ public sealed class RetryTests
     }
 
     [Theory]
+    [InlineData("abc")]
+    [InlineData("")]
+    public async Task A_POST_is_delivered_once_where_the_connection_is_closed_in_place_of_an_answer(string body)
+    {
+        await using var first = ScriptedBackend.Start(Answers.InTurn(Answers.Ok(), Answers.Close()));
+        await using var second = ScriptedBackend.Start(Answers.InTurn(Answers.Ok(), Answers.Close()));
+        await using var gateway = await GatewayHost.OverAsync(first.Address, second.Address);
+        for (var i = 0; i < 2; i++)
+        {
+            Assert.Equal(200, (await RawClient.ExchangeAsync(gateway.Address, Wire.Get("/warm"))).Status);
+        }
+
+        Wire.IsProblem(await RawClient.ExchangeAsync(gateway.Address, Wire.Post(body, "/kept")), 502);
+        Wire.IsProblem(await RawClient.ExchangeAsync(gateway.Address, Wire.Post(body, "/kept-as-well")), 502);
+        Wire.IsProblem(await RawClient.ExchangeAsync(gateway.Address, Wire.Post(body, "/fresh")), 502);
+        Assert.Equal(["/fresh", "/kept", "/kept-as-well"], first.Requests.Concat(second.Requests).Select(request => request.Target).Where(target => target != "/warm").Order());
+    }
+
+    [Theory]
     [InlineData("POST", "")]
     [InlineData("PATCH", "")]
     public async Task An_unsafe_request_without_a_length_is_delivered_once_on_a_kept_connection(string method, string fields)

@@ -1,3 +1,5 @@
+using Microsoft.Extensions.DependencyInjection;
+
 namespace ProxyKit.Gateway.Tests;
 
 /// <summary>A session stays with one member; it is told so once, by whoever answered.</summary>
@@ -11,7 +13,7 @@ public sealed class StickyCookieTests
     {
         await using var a = ScriptedBackend.Start(Named("a"));
         await using var b = ScriptedBackend.Start(Named("b"));
-        await using var gateway = await GatewayHost.OverAsync(pool => pool.WithStickiness(new StickyCookie("sid")), a.Address, b.Address);
+        await using var gateway = await GatewayHost.OverAsync(Sticky, a.Address, b.Address);
         foreach (var expected in (string[])["a", "b"])
         {
             var first = await RawClient.ExchangeAsync(gateway.Address, Wire.Get());
@@ -35,7 +37,7 @@ public sealed class StickyCookieTests
         await using var breaks = ScriptedBackend.Start(Answers.Reset());
         await using var ill = ScriptedBackend.Start(Answers.Status(503, "ill", "Set-Cookie: ill=1"));
         await using var well = ScriptedBackend.Start(Named("well"));
-        await using var gateway = await GatewayHost.OverAsync(pool => pool.WithStickiness(new StickyCookie("sid")), breaks.Address, ill.Address, well.Address);
+        await using var gateway = await GatewayHost.OverAsync(Sticky, breaks.Address, ill.Address, well.Address);
         var first = await RawClient.ExchangeAsync(gateway.Address, Wire.Get());
         Assert.Equal("well", first.Text);
         Assert.Single(first.Fields.All("Set-Cookie")); // nothing of what was dropped
@@ -52,7 +54,7 @@ public sealed class StickyCookieTests
     {
         await using var a = ScriptedBackend.Start(Named("a"));
         await using var b = ScriptedBackend.Start(Named("b"));
-        await using var gateway = await GatewayHost.OverAsync(pool => pool.WithStickiness(new StickyCookie("sid")), a.Address, b.Address);
+        await using var gateway = await GatewayHost.OverAsync(Sticky, a.Address, b.Address);
         var first = await RawClient.ExchangeAsync(gateway.Address, Wire.Get());
         Assert.Equal("a", first.Text);
         a.Kill();
@@ -70,7 +72,7 @@ public sealed class StickyCookieTests
     {
         await using var a = ScriptedBackend.Start(Named("a"));
         await using var b = ScriptedBackend.Start(Named("b"));
-        await using var gateway = await GatewayHost.OverAsync(pool => pool.WithStickiness(new StickyCookie("sid") { OnDeadMember = DeadMember.Refuse }), a.Address, b.Address);
+        await using var gateway = await GatewayHost.OverAsync(pool => Sticky(pool, DeadMember.Refuse), a.Address, b.Address);
         var first = await RawClient.ExchangeAsync(gateway.Address, Wire.Get());
         gateway.Pool.SetAvailable(a.Address.Authority, "test", available: false);
         Wire.IsProblem(await RawClient.ExchangeAsync(gateway.Address, Wire.Get("/", $"Cookie: {Cookie(first)}")), 503);
@@ -84,7 +86,7 @@ public sealed class StickyCookieTests
     {
         await using var a = ScriptedBackend.Start(Named("a"));
         await using var b = ScriptedBackend.Start(Named("b"));
-        await using var gateway = await GatewayHost.OverAsync(pool => pool.WithStickiness(new StickyCookie("sid")), a.Address, b.Address);
+        await using var gateway = await GatewayHost.OverAsync(Sticky, a.Address, b.Address);
         var first = await RawClient.ExchangeAsync(gateway.Address, Wire.Get());
         Assert.Equal("a", first.Text);
         Assert.True(gateway.Pool.SetState(a.Address.Authority, MemberState.Draining));
@@ -108,7 +110,7 @@ public sealed class StickyCookieTests
     public async Task A_cookie_that_nobody_signed_is_no_session_and_no_error(string cookie)
     {
         await using var a = ScriptedBackend.Start(Named("a"));
-        await using var gateway = await GatewayHost.OverAsync(pool => pool.WithStickiness(new StickyCookie("sid")), a.Address);
+        await using var gateway = await GatewayHost.OverAsync(Sticky, a.Address);
         var response = await RawClient.ExchangeAsync(gateway.Address, Wire.Get("/", $"Cookie: {cookie}"));
         Assert.Equal((200, "a"), (response.Status, response.Text));
         Assert.StartsWith("sid=", Cookie(response), StringComparison.Ordinal);
@@ -118,7 +120,7 @@ public sealed class StickyCookieTests
     public async Task A_cookie_that_somebody_changed_is_no_session()
     {
         await using var a = ScriptedBackend.Start(Named("a"));
-        await using var gateway = await GatewayHost.OverAsync(pool => pool.WithStickiness(new StickyCookie("sid")), a.Address);
+        await using var gateway = await GatewayHost.OverAsync(Sticky, a.Address);
         var cookie = Cookie(await RawClient.ExchangeAsync(gateway.Address, Wire.Get()));
         Assert.Empty((await RawClient.ExchangeAsync(gateway.Address, Wire.Get("/", $"Cookie: {cookie}"))).Fields.All("Set-Cookie"));
         for (var i = "sid=".Length; i < cookie.Length - 1; i += 3)
@@ -132,8 +134,16 @@ public sealed class StickyCookieTests
     public async Task A_session_does_not_begin_with_an_answer_that_a_shared_cache_may_keep()
     {
         await using var a = ScriptedBackend.Start(Answers.Ok("a", "Cache-Control: public, max-age=60"));
-        await using var gateway = await GatewayHost.OverAsync(pool => pool.WithStickiness(new StickyCookie("sid")), a.Address);
+        await using var gateway = await GatewayHost.OverAsync(Sticky, a.Address);
         Assert.Empty((await RawClient.ExchangeAsync(gateway.Address, Wire.Get())).Fields.All("Set-Cookie"));
+    }
+
+    private static void Sticky(IPoolBuilder pool) => Sticky(pool, DeadMember.Redistribute);
+
+    private static void Sticky(IPoolBuilder pool, DeadMember onDeadMember)
+    {
+        pool.Services.AddDataProtection();
+        pool.WithStickiness(new StickyCookie("sid") { OnDeadMember = onDeadMember });
     }
 
     private static string Cookie(RawResponse response) => Assert.Single(response.Fields.All("Set-Cookie")).Split(';')[0];

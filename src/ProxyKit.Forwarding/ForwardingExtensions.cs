@@ -30,7 +30,7 @@ public static class ForwardingExtensions
         var services = builder.Services;
         if (options is not null)
         {
-            services.Replace(ServiceDescriptor.Singleton(options.Valid() with { }));
+            services.Replace(ServiceDescriptor.Singleton(options.Frozen()));
         }
 
         if (services.Any(service => service.ServiceType == typeof(TransformReader)))
@@ -171,7 +171,7 @@ public static class ForwardingExtensions
     {
         AppContext.SetSwitch("Microsoft.AspNetCore.Server.Kestrel.DisableHttp1LineFeedTerminators", true);
         kestrel.AddServerHeader = false;
-        kestrel.RequestHeaderEncodingSelector = static _ => Encoding.Latin1;
+        kestrel.RequestHeaderEncodingSelector = static name => name == "Connection" ? ConnectionEncoding.Instance : Encoding.Latin1;
         kestrel.ResponseHeaderEncodingSelector = static _ => Encoding.Latin1;
     }
 

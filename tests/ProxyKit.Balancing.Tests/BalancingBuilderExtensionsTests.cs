@@ -81,7 +81,7 @@ public class BalancingBuilderExtensionsTests
         await using var services = collection.BuildServiceProvider();
         var pools = services.GetRequiredService<PoolDirectory>();
         var pool = pools.Find("orders");
-        await pools.WhenReadyAsync(pool, TestContext.Current.CancellationToken);
+        await pool.Ready.WaitAsync(TestContext.Current.CancellationToken);
         Assert.Equal("10.0.0.1:8080", Assert.Single(pool.Snapshot.Members).Destination.Name);
         Assert.Equal(TimeSpan.FromSeconds(30), await time.NextWaitAsync());
 
@@ -116,7 +116,7 @@ public class BalancingBuilderExtensionsTests
         var pools = services.GetRequiredService<PoolDirectory>();
         foreach (var (name, destination) in ((string, string)[])[("dns", "10.0.0.1"), ("srv", "a.svc:80"), ("discovery", "10.0.0.9")])
         {
-            await pools.WhenReadyAsync(pools.Find(name), TestContext.Current.CancellationToken);
+            await pools.Find(name).Ready.WaitAsync(TestContext.Current.CancellationToken);
             Assert.Equal(destination, Assert.Single(pools.Find(name).Snapshot.Members).Destination.Name);
         }
     }

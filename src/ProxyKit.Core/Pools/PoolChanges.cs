@@ -229,7 +229,7 @@ public sealed partial class Pool
             return Task.FromResult(place.InFlight);
         }
 
-        var drain = new Drain(Snapshot.Settings.Get<DrainOptions>() is { KeepSessions: true });
+        var drain = new Drain(Snapshot.Settings.Get<DrainOptions>()?.KeepSessions ?? Snapshot.Settings.Get<StickySessions>() is not null);
         place.Drain = drain;
         drain.Deadline = Time.CreateTimer(_ => Expire(place, drain), null, deadline, Timeout.InfiniteTimeSpan);
         Enter(place, MemberState.Draining);

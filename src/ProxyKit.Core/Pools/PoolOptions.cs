@@ -88,8 +88,8 @@ public sealed record DrainOptions : IValidatable, ICopyable<DrainOptions>
     /// <summary>How long a removed destination may finish what it has before what still runs is ended. The default is 30 s.</summary>
     public TimeSpan Timeout { get; set; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>Whether known sessions go on coming until the deadline, so that a drain with nothing in flight is not over yet. Stickiness sets it. The default is false.</summary>
-    public bool KeepSessions { get; set; }
+    /// <summary>Whether known sessions go on coming until the deadline, so that a drain with nothing in flight is not over yet. The default is null: where sessions stick (<see cref="StickySessions"/>).</summary>
+    public bool? KeepSessions { get; set; }
 
     /// <inheritdoc/>
     public DrainOptions Copy() => this with { };
@@ -103,3 +103,6 @@ public sealed record DrainOptions : IValidatable, ICopyable<DrainOptions>
         }
     }
 }
+
+/// <summary>Stands in a pool's settings where sessions stick to members: whoever makes them stick puts it there.</summary>
+public sealed record StickySessions;

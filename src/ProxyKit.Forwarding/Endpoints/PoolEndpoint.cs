@@ -35,14 +35,14 @@ public sealed class PoolEndpointBuilder : IEndpointConventionBuilder, ITransform
 
     /// <summary>Limits for this route, in place of its pool's.</summary>
     /// <exception cref="ArgumentException">They have faults.</exception>
-    public PoolEndpointBuilder WithTimeouts(TimeoutOptions timeouts) => Change(route => route with { Timeouts = timeouts.Valid() with { } });
+    public PoolEndpointBuilder WithTimeouts(TimeoutOptions timeouts) => Change(route => route with { Timeouts = timeouts.Frozen() });
 
     /// <summary>The key for hashing policies on this route, in place of its pool's.</summary>
     public PoolEndpointBuilder WithKey(HashKey key) => Change(route => route with { Key = key });
 
     /// <summary>Copies this route's requests to another pool.</summary>
     /// <exception cref="ArgumentException">The options have faults.</exception>
-    public PoolEndpointBuilder WithMirror(MirrorOptions mirror) => Change(route => route with { Mirror = mirror.Valid() with { } });
+    public PoolEndpointBuilder WithMirror(MirrorOptions mirror) => Change(route => route with { Mirror = mirror.Frozen() });
 
     /// <summary>Copies this route's requests to the pool of that name.</summary>
     public PoolEndpointBuilder WithMirror(string pool) => WithMirror(new MirrorOptions { Pool = pool });
@@ -63,7 +63,12 @@ internal sealed class RouteHolder(PoolPlans plans, PoolRoute route)
 {
     private PoolForwarder? _forwarder;
 
-    public PoolRoute Route { get; set; } = route;
+    /// <summary>How the route forwards, its keys made ready for this host.</summary>
+    public PoolRoute Route
+    {
+        get;
+        set => field = value with { Key = value.Key?.For(plans.Host), Split = value.Split?.For(plans.Host) };
+    } = route with { Key = route.Key?.For(plans.Host), Split = route.Split?.For(plans.Host) };
 
     public Task InvokeAsync(HttpContext context)
     {

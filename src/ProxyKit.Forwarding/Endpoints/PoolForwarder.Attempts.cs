@@ -163,9 +163,15 @@ internal sealed partial class PoolForwarder
         var began = number == 1 ? exchange.Began : _time.GetTimestamp();
         using var link = outer.CanBeCanceled ? outer.UnsafeRegister(static state => ((Deadline)state!).Cancel(), attempt.Deadline) : default;
         Exception? fault = null;
+        if (await MessageAsync(exchange, attempt, number) is not { } request)
+        {
+            attempt.Kind = OutcomeKind.Abandoned;
+            attempt.Lease.Report(OutcomeKind.Abandoned);
+            return attempt;
+        }
+
         try
         {
-            var request = await MessageAsync(exchange, attempt, number);
             attempt.Deadline.Set(TimeoutKind.FirstByte, exchange.Timeouts.FirstByte);
             var response = await exchange.Plan.Client.SendAsync(request, attempt.Deadline.Token);
             if (ResponseRule.Fault(response, exchange.Upgrade is not null) is { } nonsense)
@@ -206,7 +212,25 @@ internal sealed partial class PoolForwarder
         return attempt;
     }
 
-    private async ValueTask<HttpRequestMessage> MessageAsync(Exchange exchange, Attempt attempt, int number)
+    // Null where a transform refused the request, or failed: nothing was sent, and no member is to blame.
+    private async ValueTask<HttpRequestMessage?> MessageAsync(Exchange exchange, Attempt attempt, int number)
+    {
+        try
+        {
+            return await MakeAsync(exchange, attempt, number);
+        }
+        catch (Exception thrown) when (!attempt.Deadline.ClientLeft) // transforms are the user's and may throw anything
+        {
+            attempt.Refusal = thrown;
+            return null;
+        }
+        catch (Exception)
+        {
+            return null;
+        }
+    }
+
+    private async ValueTask<HttpRequestMessage> MakeAsync(Exchange exchange, Attempt attempt, int number)
     {
         var content = exchange.Body is { } body ? new RequestContent(body, attempt.Deadline, exchange.Timeouts)
             : exchange.IsRepeatable ? null : (HttpContent)new EmptyContent();
@@ -234,7 +258,7 @@ internal sealed partial class PoolForwarder
             (path, query) = (transform.Path, transform.Query);
             if (path.Length == 0 || path[0] != '/' || TargetRule.Fault(path + query, exchange.Route.AllowAmbiguousPaths) is not null)
             {
-                throw new FormatException("A transform made a path that may not be sent.");
+                throw new BadHttpRequestException("The path that was made of the request's may not be sent.");
             }
         }
 

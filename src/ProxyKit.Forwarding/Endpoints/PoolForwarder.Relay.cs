@@ -15,7 +15,12 @@ internal sealed partial class PoolForwarder
         var context = exchange.Context;
         try
         {
-            await RelayHeadAsync(exchange, attempt, answer);
+            if (!await TryRelayHeadAsync(exchange, attempt, answer))
+            {
+                await FailAsync(exchange, attempt);
+                return;
+            }
+
             if (HasBody(context, answer))
             {
                 var source = await answer.Content.ReadAsStreamAsync(attempt.Deadline.Token);
@@ -28,6 +33,20 @@ internal sealed partial class PoolForwarder
         catch (Exception fault) when (fault is IOException or HttpRequestException or OperationCanceledException or InvalidOperationException or ObjectDisposedException or FormatException)
         {
             await BreakOffAsync(exchange, attempt, fault);
+        }
+    }
+
+    private static async ValueTask<bool> TryRelayHeadAsync(Exchange exchange, Attempt attempt, HttpResponseMessage answer)
+    {
+        try
+        {
+            await RelayHeadAsync(exchange, attempt, answer);
+            return true;
+        }
+        catch (Exception thrown) when (!exchange.Context.Response.HasStarted) // transforms are the user's and may throw anything
+        {
+            attempt.Refusal = thrown;
+            return false;
         }
     }
 
@@ -49,7 +68,6 @@ internal sealed partial class PoolForwarder
             response.ContentLength = null; // RFC 9110 §8.6; some servers send one, and a length other than 0 would never be met
         }
 
-        exchange.Plan.Stickiness?.Commit(context, exchange.Session, attempt.Member, answer);
         if (!exchange.Route.ResponseTransforms.IsEmpty)
         {
             var transform = new ResponseTransformContext { HttpContext = context, Response = answer, Destination = attempt.Member.Destination };
@@ -58,6 +76,9 @@ internal sealed partial class PoolForwarder
                 await step.ApplyAsync(transform, attempt.Deadline.Token);
             }
         }
+
+        // After the transforms, which are for what the destination said.
+        exchange.Plan.Stickiness?.Commit(context, exchange.Session, attempt.Member, answer);
     }
 
     private static bool HasBody(HttpContext context, HttpResponseMessage answer) =>

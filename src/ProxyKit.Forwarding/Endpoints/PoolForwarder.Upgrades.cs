@@ -79,7 +79,12 @@ internal sealed partial class PoolForwarder
             return;
         }
 
-        await RelayHeadAsync(exchange, attempt, answer);
+        if (!await TryRelayHeadAsync(exchange, attempt, answer))
+        {
+            await FailAsync(exchange, attempt);
+            return;
+        }
+
         response.Headers.Remove(HeaderNames.ContentLength);
         Stream client;
         if (upgrade.Http2 is { } connect)

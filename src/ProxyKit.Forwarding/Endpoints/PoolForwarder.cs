@@ -229,6 +229,18 @@ internal sealed partial class PoolForwarder : IDisposable
             return Problem.WriteAsync(context, status, status == StatusCodes.Status413PayloadTooLarge ? "The body is larger than this route allows." : "The body did not arrive as announced.");
         }
 
+        if (attempt.Refusal is { } refusal)
+        {
+            var refused = refusal as BadHttpRequestException;
+            if (refused is null)
+            {
+                Log.TransformFailed(_logger, refusal, Pool.Name);
+            }
+
+            _metrics.Refused(Pool.Name, refused?.StatusCode ?? StatusCodes.Status500InternalServerError, "transform");
+            return Problem.WriteAsync(context, refused?.StatusCode ?? StatusCodes.Status500InternalServerError, refused?.Message ?? "The gateway could not prepare the request or its answer.");
+        }
+
         if (attempt.Deadline.ClientLeft)
         {
             context.Response.StatusCode = StatusCodes.Status499ClientClosedRequest; // for logs; nobody is there to read it
@@ -265,6 +277,9 @@ internal sealed partial class PoolForwarder : IDisposable
 
         [LoggerMessage(3, LogLevel.Warning, "Attempt {Attempt} at destination {Destination} of pool {Pool} ended {Outcome} ({Timeout}).", EventName = "AttemptFailed")]
         public static partial void Failed(ILogger logger, Exception? fault, string destination, string pool, OutcomeKind outcome, TimeoutKind timeout, int attempt);
+
+        [LoggerMessage(5, LogLevel.Error, "A transform of a route to pool {Pool} failed.", EventName = "TransformFailed")]
+        public static partial void TransformFailed(ILogger logger, Exception fault, string pool);
 
         [LoggerMessage(4, LogLevel.Warning, "The response of destination {Destination} of pool {Pool} broke midway ({Timeout}); the client's connection is cut, so that it does not take a part for the whole.", EventName = "BodyBroken")]
         public static partial void BodyBroken(ILogger logger, Exception? fault, string destination, string pool, TimeoutKind timeout);

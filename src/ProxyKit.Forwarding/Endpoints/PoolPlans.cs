@@ -29,7 +29,8 @@ internal sealed class PoolPlans
 
     public Mirrors Mirrors { get; }
 
-    public TimeProvider Time => _time;
+    /// <summary>Who stands in front of this host.</summary>
+    public ForwardingOptions Host => _host;
 
     /// <summary>The names of all pools there are now.</summary>
     public IEnumerable<string> Names => _pools.Pools.Select(pool => $"'{pool.Name}'");

@@ -1,7 +1,7 @@
 namespace ProxyKit.Forwarding;
 
 /// <summary>Sends a copy of a route's requests to another pool and throws the answers away, to try it under real traffic.</summary>
-public sealed record MirrorOptions : IValidatable
+public sealed record MirrorOptions : IValidatable, ICopyable<MirrorOptions>
 {
     /// <summary>The pool that gets the copies.</summary>
     public string Pool { get; set; } = "";
@@ -17,6 +17,9 @@ public sealed record MirrorOptions : IValidatable
 
     /// <summary>How long a copy may take. The default is 10 s.</summary>
     public TimeSpan Timeout { get; set; } = TimeSpan.FromSeconds(10);
+
+    /// <inheritdoc/>
+    public MirrorOptions Copy() => this with { };
 
     /// <inheritdoc/>
     public IEnumerable<string> Faults()

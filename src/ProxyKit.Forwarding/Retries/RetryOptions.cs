@@ -2,7 +2,7 @@ namespace ProxyKit.Forwarding;
 
 /// <summary>When a failed attempt is made again at another member. On by default; <see cref="MaxAttempts"/> 1 switches it off.</summary>
 /// <remarks>Only what cannot be applied twice is repeated: idempotent methods (RFC 9110 §9.2.2), requests with an <c>Idempotency-Key</c>, and those of which nothing was sent.</remarks>
-public sealed record RetryOptions : IValidatable
+public sealed record RetryOptions : IValidatable, ICopyable<RetryOptions>
 {
     /// <summary>Attempts in all, the first included; 1 means no retry. The default is 3.</summary>
     public int MaxAttempts { get; set; } = 3;
@@ -27,6 +27,9 @@ public sealed record RetryOptions : IValidatable
 
     /// <summary>The longest time for which a member that answers 503 with <c>Retry-After</c> is passed over; 0 takes no notice of the field. The default is 30 s.</summary>
     public TimeSpan MaxRetryAfter { get; set; } = TimeSpan.FromSeconds(30);
+
+    /// <inheritdoc/>
+    public RetryOptions Copy() => this with { Statuses = [.. Statuses] };
 
     /// <inheritdoc/>
     public IEnumerable<string> Faults()

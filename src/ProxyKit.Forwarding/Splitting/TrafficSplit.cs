@@ -57,6 +57,8 @@ public sealed record TrafficSplit : IValidatable
         return Shares[^1].Pool;
     }
 
+    internal TrafficSplit For(ForwardingOptions host) => Key is null ? this : new(Shares, Key.For(host));
+
     // Mixed once more, so that a key places its user in the split and in the pool independently.
     private static double Scale(ulong bits) => (WeightedDraw.Mix(bits ^ 0x53504C4954) >> 11) * (1.0 / (1UL << 53));
 }

@@ -5,16 +5,13 @@ namespace ProxyKit.Forwarding;
 /// <summary>Keeps sessions of a pool together.</summary>
 public static class StickinessExtensions
 {
-    /// <summary>Keeps the requests of a session with one member, also while that member drains (<see cref="DrainOptions.KeepSessions"/> is set).</summary>
+    /// <summary>Keeps the requests of a session with one member, also while that member drains (see <see cref="DrainOptions.KeepSessions"/>).</summary>
     /// <exception cref="ArgumentException">The options have faults; the message lists every one.</exception>
     public static IPoolBuilder WithStickiness(this IPoolBuilder builder, StickinessOptions stickiness)
     {
         builder.AddForwarding(); // for the key ring, which a host that only maps pools has no other reason to have
-        builder.With(stickiness);
-        return builder.With(Kept(builder.Pool.Settings.Get<DrainOptions>()));
+        return builder.With(stickiness).With(new StickySessions());
     }
-
-    internal static DrainOptions Kept(DrainOptions? drain) => (drain ?? new DrainOptions()) with { KeepSessions = true };
 }
 
 /// <summary>Reads stickiness from configuration: <c>"Stickiness": { "Cookie": { "Name": "sid", "MaxLife": "08:00:00" } }</c>, or a kind alone: <c>"Stickiness": "ClientIp"</c>.</summary>
@@ -22,10 +19,10 @@ internal static class StickinessSection
 {
     private static readonly string[] Kinds = ["Cookie", "Header", "AppCookie", "ClientIp"];
 
-    /// <summary>The settings with the stickiness that the section says, and a drain that keeps sessions.</summary>
+    /// <summary>The settings with the stickiness that the section says.</summary>
     /// <exception cref="FormatException">The section has faults; the message has their paths.</exception>
     public static PoolSettings Read(IConfigurationSection section, PoolSettings settings) =>
-        settings.With(ReadOptions(section)).With(StickinessExtensions.Kept(settings.Get<DrainOptions>()));
+        settings.With(ReadOptions(section)).With(new StickySessions());
 
     private static StickinessOptions ReadOptions(IConfigurationSection section)
     {

@@ -1,7 +1,7 @@
 namespace ProxyKit.Forwarding;
 
 /// <summary>How long each part of forwarding may take. Every limit has a name, and the error says which one was reached; zero switches one off.</summary>
-public sealed record TimeoutOptions : IValidatable
+public sealed record TimeoutOptions : IValidatable, ICopyable<TimeoutOptions>
 {
     /// <summary>Resolving the name and opening the connection. The default is 2 s.</summary>
     public TimeSpan Connect { get; set; } = TimeSpan.FromSeconds(2);
@@ -26,6 +26,9 @@ public sealed record TimeoutOptions : IValidatable
 
     /// <summary>An upgraded connection (a WebSocket) on which nothing moves either way. The default is 10 minutes.</summary>
     public TimeSpan UpgradeIdle { get; set; } = TimeSpan.FromMinutes(10);
+
+    /// <inheritdoc/>
+    public TimeoutOptions Copy() => this with { };
 
     /// <inheritdoc/>
     public IEnumerable<string> Faults()

@@ -22,6 +22,9 @@ internal sealed class Attempt(Lease lease, Member member, Deadline deadline) : I
     /// <summary>The limit that was reached, where one was.</summary>
     public TimeoutKind Timeout { get; set; }
 
+    /// <summary>What a transform refused or threw; null where none did. It speaks against no member.</summary>
+    public Exception? Refusal { get; set; }
+
     /// <summary>Whether a WebSocket was asked for over HTTP/2.</summary>
     public bool IsHttp2 { get; set; }
 

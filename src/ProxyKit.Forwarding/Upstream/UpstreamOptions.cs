@@ -1,7 +1,7 @@
 namespace ProxyKit.Forwarding;
 
 /// <summary>How destinations of a pool are spoken to.</summary>
-public sealed record UpstreamOptions : IValidatable
+public sealed record UpstreamOptions : IValidatable, ICopyable<UpstreamOptions>
 {
     /// <summary>The version of HTTP. The default is <see cref="UpstreamProtocol.Auto"/>.</summary>
     public UpstreamProtocol Protocol { get; set; }
@@ -23,6 +23,9 @@ public sealed record UpstreamOptions : IValidatable
 
     /// <summary>Whether certificates of destinations go unchecked: for tests only. The default is false.</summary>
     public bool DangerousAcceptAnyCertificate { get; set; }
+
+    /// <inheritdoc/>
+    public UpstreamOptions Copy() => this with { };
 
     /// <inheritdoc/>
     public IEnumerable<string> Faults()

@@ -99,7 +99,7 @@ public class AddPoolTests
             Assert.Equal(["x", "y"], pool.Snapshot.Members.Select(member => member.Destination.Name));
             Assert.IsType<PowerOfTwo>(pool.Snapshot.Settings.Policy);
             Assert.Equal(2, pool.Snapshot.Members[0].Limit);
-            Assert.True(pool.Snapshot.Settings.Get<DrainOptions>()!.KeepSessions);
+            Assert.Equal(true, pool.Snapshot.Settings.Get<DrainOptions>()!.KeepSessions);
         }
     }
 }

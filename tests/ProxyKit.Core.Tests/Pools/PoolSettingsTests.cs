@@ -40,8 +40,8 @@ public class PoolSettingsTests
     {
         var one = PoolSettings.Default.With(new DrainOptions());
         var other = one.With(new DrainOptions { KeepSessions = true });
-        Assert.False(one.Get<DrainOptions>()!.KeepSessions);
-        Assert.True(other.Get<DrainOptions>()!.KeepSessions);
+        Assert.Null(one.Get<DrainOptions>()!.KeepSessions);
+        Assert.Equal(true, other.Get<DrainOptions>()!.KeepSessions);
         Assert.Null(PoolSettings.Default.Get<DrainOptions>());
     }
 

@@ -179,7 +179,7 @@ public class StickyCookieTests
     public async Task A_draining_member_keeps_its_sessions_and_gets_no_new_ones()
     {
         var run = new StickyRun(WithSecret() with { MaxIdle = TimeSpan.FromHours(1) });
-        var pool = new Pool("orders", [new("a", new("http://a:1")), new("b", new("http://b:1"))], PoolSettings.Default.With(new DrainOptions { KeepSessions = true }), time: run.Time);
+        var pool = new Pool("orders", [new("a", new("http://a:1")), new("b", new("http://b:1"))], PoolSettings.Default.With(new StickySessions()), time: run.Time);
         var cookie = StickyRun.Kept(run.Commit(default, StickyRun.MemberOf(pool, "b")));
         var drain = pool.DrainAsync("b", TimeSpan.FromHours(2), TestContext.Current.CancellationToken);
         var draining = StickyRun.MemberOf(pool, "b");

@@ -31,6 +31,7 @@ internal sealed class BodyLease : HttpContent
             return response;
         }
 
+        lease.Dispose();
         response.Content = new BodyLease(response.Content, lease);
         return response;
     }

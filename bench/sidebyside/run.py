@@ -248,6 +248,7 @@ def main():
     bases = [base for base in ("yarp", "yarp+preset", "nginx") if base in names]
     text = report(results, loads, targets, bases, max(1, o.rounds - 1), o.seconds)
     print(text)
+    os.makedirs(os.path.dirname(os.path.abspath(o.out)), exist_ok=True)
     with open(o.out, "w") as file:
         file.write(text)
     shutil.rmtree(work, ignore_errors=True)

@@ -38,6 +38,18 @@ public sealed partial class DependencyTests
     }
 
     [Fact]
+    public void Every_project_stands_in_the_solution()
+    {
+        var solution = File.ReadAllText(Repository.At("ProxyKit.sln"));
+        string[] folders = ["src", "tests", "samples", "bench"];
+        Assert.Empty(
+            from folder in folders
+            from project in new DirectoryInfo(Repository.At(folder)).EnumerateFiles("*.csproj", SearchOption.AllDirectories)
+            where !solution.Contains($"{project.Directory!.Name}\\{project.Name}\"", StringComparison.Ordinal)
+            select project.Name);
+    }
+
+    [Fact]
     public void Every_library_stands_in_the_table_of_ARCHITECTURE_md_with_the_packages_that_use_it()
     {
         var used = from package in Repository.Packages

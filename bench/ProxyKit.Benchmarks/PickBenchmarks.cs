@@ -6,7 +6,8 @@ namespace ProxyKit.Benchmarks;
 
 /// <summary>What one pick costs, by policy and size of the pool: time and bytes. Members hold 0 to 3 requests, as in a pool at work.</summary>
 [MemoryDiagnoser]
-[HideColumns("Job", "Toolchain", "IterationCount", "IterationTime", "WarmupCount", "Error")]
+[MinColumn]
+[HideColumns("Job", "Toolchain", "IterationCount", "IterationTime", "WarmupCount", "Error", "Median")]
 public class PickBenchmarks
 {
     private IPicker _picker = null!;
@@ -57,7 +58,8 @@ public class PickBenchmarks
 
 /// <summary>What a pick costs as a user of a pool meets it: pick, lease, report and end.</summary>
 [MemoryDiagnoser]
-[HideColumns("Job", "Toolchain", "IterationCount", "IterationTime", "WarmupCount", "Error")]
+[MinColumn]
+[HideColumns("Job", "Toolchain", "IterationCount", "IterationTime", "WarmupCount", "Error", "Median")]
 public class LeaseBenchmarks : IDisposable
 {
     private Pool _pool = null!;

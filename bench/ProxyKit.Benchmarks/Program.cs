@@ -9,8 +9,8 @@ using Perfolizer.Horology;
 // Picks take nanoseconds, so short iterations hold millions of them; in process, so that the whole table takes two minutes.
 var job = Job.Default
     .WithToolchain(InProcessEmitToolchain.DontLogOutput)
-    .WithWarmupCount(5)
-    .WithIterationCount(7)
-    .WithIterationTime(TimeInterval.FromMilliseconds(100));
+    .WithWarmupCount(4)
+    .WithIterationCount(5)
+    .WithIterationTime(TimeInterval.FromMilliseconds(60));
 BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(
     args, DefaultConfig.Instance.AddJob(job.AsDefault()).WithSummaryStyle(SummaryStyle.Default.WithMaxParameterColumnWidth(40)));

@@ -68,12 +68,11 @@ public sealed class BoundedLoad : IBalancingPolicy, IValidatable
         public Member? Pick(in PickRequest request)
         {
             var home = _inner.Pick(request);
-            if (home is null || HasShare(home))
+            if (home is null || HasShare(home, out var total))
             {
                 return home;
             }
 
-            var total = Total();
             var key = request.Key ?? request.Random;
             for (var i = 0; i < Jumps; i++)
             {
@@ -116,9 +115,11 @@ public sealed class BoundedLoad : IBalancingPolicy, IValidatable
         private bool HasShare(Member member, int total) => member.InFlight * _weightPerFactor < (total + 1) * member.Weight;
 
         // The same, and it stops counting once the total is known to be enough: an idle member needs no counting at all.
-        private bool HasShare(Member member)
+        // Where the answer is no, all have been counted.
+        private bool HasShare(Member member, out int total)
         {
-            var (needed, total) = (member.InFlight * _weightPerFactor / member.Weight, 1);
+            var needed = (member.InFlight * _weightPerFactor / member.Weight) - 1;
+            total = 0;
             for (var i = 0; i < _members.Length && total <= needed; i++)
             {
                 total += _members[i].InFlight;

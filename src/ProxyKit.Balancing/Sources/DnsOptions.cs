@@ -29,7 +29,7 @@ public sealed record DnsOptions : IValidatable
     /// <inheritdoc/>
     public IEnumerable<string> Faults()
     {
-        if (Uri.CheckHostName(Host.TrimEnd('.')) != UriHostNameType.Dns)
+        if (!IsName(Host))
         {
             yield return $"{nameof(Host)} is '{Host}'; it must be a name in DNS, such as 'orders.svc'.";
         }
@@ -63,5 +63,14 @@ public sealed record DnsOptions : IValidatable
         {
             yield return $"{nameof(Server)} is '{Server}'; it must be an IP address with or without a port, such as '10.0.0.53:53'.";
         }
+    }
+
+    // Labels as RFC 1035 §2.3.4 bounds them, with the underscore of services (RFC 2782). An address is no name.
+    private static bool IsName(string host)
+    {
+        var name = host.EndsWith('.') ? host[..^1] : host;
+        return name.Length is > 0 and <= 253
+            && !IPAddress.TryParse(name, out _)
+            && name.Split('.').All(label => label.Length is > 0 and <= 63 && label.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '-' or '_'));
     }
 }

@@ -33,7 +33,9 @@ public sealed class PowerOfTwo : IBalancingPolicy
         public string Explain(in PickRequest request, Member picked)
         {
             var (first, second) = Two(request.Random);
-            return $"drew {first.Destination.Name} at load {first.Load:0.##} and {second.Destination.Name} at load {second.Load:0.##}";
+            return picked.IsSame(first) || picked.IsSame(second)
+                ? $"drew {first.Destination.Name} at load {first.Load:0.##} and {second.Destination.Name} at load {second.Load:0.##}"
+                : $"drew {first.Destination.Name} and {second.Destination.Name}, which were tried or full; of the rest it is the least busy, at load {picked.Load:0.##}";
         }
 
         private (Member First, Member Second) Two(ulong random)

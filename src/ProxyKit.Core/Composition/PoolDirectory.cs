@@ -98,7 +98,7 @@ public sealed class PoolDirectory : IDisposable
             Start(pools, definition, faults);
         }
 
-        foreach (var section in Sections())
+        foreach (var section in Sections().Where(section => !definitions.Any(definition => IsOf(definition, section))))
         {
             if (definitions.Any(definition => definition.Name == section.Key) || pools.ContainsKey(section.Key))
             {
@@ -134,6 +134,10 @@ public sealed class PoolDirectory : IDisposable
     private IEnumerable<IConfigurationSection> Sections() => _configurations.SelectMany(configuration => configuration.Section.GetSection("Pools").GetChildren());
 
     private static PoolDefinition Configured(IConfigurationSection section) => new(section.Key, []) { Section = section, IsConfigured = true };
+
+    // A pool that code composes and binds to its place among the others.
+    private static bool IsOf(PoolDefinition definition, IConfigurationSection section) =>
+        !definition.IsConfigured && definition.Name == section.Key && definition.Section is IConfigurationSection own && own.Path.Equals(section.Path, StringComparison.OrdinalIgnoreCase);
 
     private static string Doubled(IConfigurationSection section) =>
         $"{section.Path}: a pool of that name was added in code or in another section; give it WithConfiguration(...) there, or another name here.";
@@ -178,7 +182,7 @@ public sealed class PoolDirectory : IDisposable
                     Judge(group.Key, group.Key, Said(first), faults => Start(pools, Configured(first), faults));
                 }
 
-                foreach (var doubled in runner is { Definition.IsConfigured: false } ? group : group.Skip(1))
+                foreach (var doubled in runner is { Definition.IsConfigured: false } ? group.Where(section => !IsOf(runner.Definition, section)) : group.Skip(1))
                 {
                     seen.Add(doubled.Path);
                     Judge(doubled.Path, group.Key, "doubled", faults =>

@@ -14,7 +14,8 @@ public static class ConfigurationReader
     /// <summary>Reads options of type <typeparamref name="T"/>; adds every fault to <paramref name="faults"/> and returns false where there are any.</summary>
     /// <remarks>What a section says of a list, set or dictionary takes the place of its default and never joins it.</remarks>
     /// <param name="section">The section that holds them.</param>
-    /// <param name="bind">Fills them: <c>static (section, options) => section.Bind(options)</c>. Called for each property by itself.</param>
+    /// <param name="bind">Fills them: <c>static (section, options) => section.Bind(options)</c>. Called for each property by itself.
+    /// Options that hold further objects say <c>section.Bind(options, static binder => binder.ErrorOnUnknownConfiguration = true)</c>, and unknown keys of those are faults too.</param>
     /// <param name="faults">Gets one sentence for each fault.</param>
     /// <param name="options">The options, where there was no fault.</param>
     /// <param name="alsoKnown">Keys that belong there beside the properties of the options.</param>
@@ -99,6 +100,7 @@ public static class ConfigurationReader
     {
         // The binder adds to a list that is there; what is written should be all of it.
         var several = property.PropertyType != typeof(string) && typeof(IEnumerable).IsAssignableFrom(property.PropertyType);
+        var byDefault = several ? property.GetValue(options) : null;
         if (several)
         {
             property.SetValue(options, null);
@@ -114,9 +116,32 @@ public static class ConfigurationReader
             return;
         }
 
-        if (several && (property.GetValue(options) is null || child.Value is { Length: > 0 }))
+        var isEmpty = string.IsNullOrEmpty(child.Value);
+        if (several && isEmpty && property.GetValue(options) is null && Clear(byDefault))
+        {
+            property.SetValue(options, byDefault); // of an empty set or dictionary the binder makes nothing
+        }
+        else if (several && (property.GetValue(options) is null || !isEmpty))
         {
             faults.Add($"{child.Path} is '{child.Value}'; it must hold a list of values, or be left out for the default.");
+        }
+    }
+
+    private static bool Clear(object? several)
+    {
+        switch (several)
+        {
+            case IDictionary { IsReadOnly: false } pairs:
+                pairs.Clear();
+                return true;
+            case ICollection<string> { IsReadOnly: false } texts:
+                texts.Clear();
+                return true;
+            case ICollection<int> { IsReadOnly: false } numbers:
+                numbers.Clear();
+                return true;
+            default:
+                return false;
         }
     }
 

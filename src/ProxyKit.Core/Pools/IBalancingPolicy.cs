@@ -5,7 +5,8 @@ public interface IBalancingPolicy
 {
     /// <summary>
     /// Builds what picking from <see cref="PoolSnapshot.Available"/> needs: rings, tables, orders. Called when the snapshot
-    /// is made, never on the path of a request. It throws only where a pool must not take up these settings: an update is then refused.
+    /// is made, never on the path of a request. There may be none available. It throws only where a pool must not take up these
+    /// settings: the update is then refused.
     /// </summary>
     IPicker Prepare(PoolSnapshot snapshot);
 }

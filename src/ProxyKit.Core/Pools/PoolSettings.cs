@@ -6,7 +6,8 @@ namespace ProxyKit;
 public sealed class PoolSettings
 {
     /// <summary>Power of two choices and nothing else.</summary>
-    public static readonly PoolSettings Default = new(new PowerOfTwo(), ImmutableDictionary<Type, object>.Empty);
+    /// <remarks>Values are compared by reference: setting one that equals the one before must still replace it, or its state would go to the wrong object.</remarks>
+    public static readonly PoolSettings Default = new(new PowerOfTwo(), ImmutableDictionary.Create<Type, object>(null, ReferenceEqualityComparer.Instance));
 
     private readonly ImmutableDictionary<Type, object> _settings;
 

@@ -1,6 +1,7 @@
 using System.Net;
 
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Primitives;
 
 namespace ProxyKit.Forwarding;
@@ -8,6 +9,14 @@ namespace ProxyKit.Forwarding;
 /// <summary>Finds the client behind trusted proxies. Pure: the same arguments give the same answer.</summary>
 public static class ClientAddress
 {
+    /// <summary>The client's address as the host's <see cref="ForwardingOptions"/> have it: what logs and rules of one's own should use.</summary>
+    /// <returns>The address; null where the peer has none and tells none.</returns>
+    public static IPAddress? Of(HttpContext context)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        return (context.RequestServices?.GetService<ClientFinder>() ?? ClientFinder.TrustingNobody).Find(context) is { } found ? NodeText.Folded(found) : null;
+    }
+
     /// <summary>
     /// The client's address: the peer's own, unless it is trusted; then the one it tells, unless that is trusted too, and so on from the
     /// right. What is no address (a name, <c>unknown</c>, garbage) ends the walk, and whoever told it is taken for the client.

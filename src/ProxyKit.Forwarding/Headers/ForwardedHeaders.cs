@@ -24,11 +24,13 @@ internal sealed class ForwardedHeaders
     private const string Standard = "Forwarded";
     private const int Remembered = 1024; // a power of two; longer texts than a name may have are not kept
 
+    // Of the process, so that a client keeps its identifier when settings are reloaded.
+    private static readonly byte[] Disguise = RandomNumberGenerator.GetBytes(32);
+
     private readonly ForwardedOptions _options;
     private readonly TrustedNetworks _trusted;
     private readonly ForwardedFamily _family;
     private readonly Seen?[] _seen = new Seen?[Remembered];
-    private readonly byte[] _disguise = RandomNumberGenerator.GetBytes(32);
 
     private ForwardedHeaders(ForwardedOptions options, TrustedNetworks trusted, ForwardedFamily family) =>
         (_options, _trusted, _family) = (options, trusted, family);
@@ -189,7 +191,7 @@ internal sealed class ForwardedHeaders
         if (_options.Obfuscate)
         {
             // Keyed, because all of IPv4 is soon tried out against a bare hash.
-            return $"_{Convert.ToHexStringLower(HMACSHA256.HashData(_disguise, client.GetAddressBytes()).AsSpan(0, 8))}";
+            return $"_{Convert.ToHexStringLower(HMACSHA256.HashData(Disguise, client.GetAddressBytes()).AsSpan(0, 8))}";
         }
 
         return client.AddressFamily == AddressFamily.InterNetworkV6 ? $"[{client}]" : client.ToString();

@@ -7,7 +7,7 @@ namespace ProxyKit.Forwarding;
 /// What came in is believed only from <see cref="ForwardingOptions.TrustedNetworks"/>; from anyone else every <c>X-Forwarded-*</c>,
 /// <c>X-Real-IP</c> and <c>Forwarded</c> field is dropped, so that a client cannot speak in a proxy's name.
 /// </remarks>
-public sealed record ForwardedOptions : IValidatable
+public sealed record ForwardedOptions : IValidatable, ICopyable<ForwardedOptions>
 {
     private static readonly SearchValues<char> IdentifierCharacters = SearchValues.Create("-._0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
 
@@ -37,6 +37,9 @@ public sealed record ForwardedOptions : IValidatable
     /// runs (RFC 7239 §6.3). <see cref="For"/> still tells the address unless removed. The default is false.
     /// </summary>
     public bool Obfuscate { get; set; }
+
+    /// <inheritdoc/>
+    public ForwardedOptions Copy() => this with { };
 
     /// <inheritdoc/>
     public IEnumerable<string> Faults()

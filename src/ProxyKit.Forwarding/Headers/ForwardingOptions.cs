@@ -1,7 +1,7 @@
 namespace ProxyKit.Forwarding;
 
 /// <summary>Who stands in front of the gateway. One setting for the whole host: hash keys, sticky cookies, forwarded fields and logs read the same.</summary>
-public sealed record ForwardingOptions : IValidatable
+public sealed record ForwardingOptions : IValidatable, ICopyable<ForwardingOptions>
 {
     /// <summary>
     /// Networks whose word on the client is believed, as CIDR (<c>10.0.0.0/8</c>, <c>fd00::/8</c>), as one address, or as <c>unix</c> for
@@ -15,6 +15,9 @@ public sealed record ForwardingOptions : IValidatable
     /// client's own words in the other pass. The default is <see cref="ForwardedFamily.XForwarded"/>.
     /// </summary>
     public ForwardedFamily TrustedField { get; set; }
+
+    /// <inheritdoc/>
+    public ForwardingOptions Copy() => this with { TrustedNetworks = [.. TrustedNetworks] };
 
     /// <inheritdoc/>
     public IEnumerable<string> Faults()

@@ -8,13 +8,14 @@ internal static class HopByHop
     /// <summary>Whether a field of that name never passes, in requests or in responses.</summary>
     /// <remarks>
     /// Beside what the RFC lists: <c>Proxy</c>, which CGI turns into <c>HTTP_PROXY</c> (CVE-2016-5385); <c>HTTP2-Settings</c> (RFC 7540 §3.2.1);
-    /// and what is said to or by a proxy (RFC 9110 §11.7), which is this one. <c>Trailer</c> passes, because trailers do.
+    /// <c>Alt-Svc</c> (RFC 7838), which names ports of the server that says it, where the gateway is not; and what is said to or by a proxy
+    /// (RFC 9110 §11.7), which is this one. <c>Trailer</c> passes, because trailers do.
     /// </remarks>
     public static bool IsHopByHop(string name) => name.Length switch
     {
         2 => Is(name, "TE"),
         5 => Is(name, "Proxy") || Is(name, "Close"),
-        7 => Is(name, "Upgrade"),
+        7 => Is(name, "Upgrade") || Is(name, "Alt-Svc"),
         10 => Is(name, "Connection") || Is(name, "Keep-Alive"),
         14 => Is(name, "HTTP2-Settings"),
         16 => Is(name, "Proxy-Connection"),

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 
 namespace ProxyKit.Forwarding;
 
@@ -27,7 +28,13 @@ public sealed class TrustedNetworks
             }
             else
             {
-                parsed.Add(TryParse(network) ?? throw new ArgumentException($"'{network}': {Fault(network)}", nameof(networks)));
+                var range = TryParse(network) ?? throw new ArgumentException($"'{network}': {Fault(network)}", nameof(networks));
+                parsed.Add(range);
+                if (range.BaseAddress.AddressFamily == AddressFamily.InterNetwork)
+                {
+                    // A socket that listens for both families tells IPv4 peers as ::ffff:a.b.c.d; unwrapping each would allocate.
+                    parsed.Add(new IPNetwork(range.BaseAddress.MapToIPv6(), range.PrefixLength + 96));
+                }
             }
         }
 
@@ -45,13 +52,6 @@ public sealed class TrustedNetworks
             return _unixSockets;
         }
 
-        if (_networks.Length == 0)
-        {
-            return false;
-        }
-
-        // A socket that listens for both families tells IPv4 peers as ::ffff:a.b.c.d.
-        address = address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;
         foreach (var network in _networks)
         {
             if (network.Contains(address))

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace ProxyKit.Forwarding;
 
@@ -16,14 +17,15 @@ namespace ProxyKit.Forwarding;
 /// <param name="V6Bits">The bits of an IPv6 address that count, 1 to 128. The default is 64, because a household holds at least as many addresses and changes them daily.</param>
 public sealed record ClientIpKey(int V4Bits = 32, int V6Bits = 64) : HashKey, IValidatable
 {
-    private TrustedNetworks _trusted = TrustedNetworks.None;
-    private ForwardedFamily _family;
+    private ClientFinder? _finder;
 
     /// <inheritdoc/>
     public override ulong? Of(HttpContext context)
     {
         ArgumentNullException.ThrowIfNull(context);
-        return Of(ClientAddress.Find(context.Connection.RemoteIpAddress, context.Request.Headers, _trusted, _family));
+
+        // Pools make their keys ready; one that stands elsewhere asks the host, which costs a look into its services.
+        return Of((_finder ?? context.RequestServices?.GetService<ClientFinder>() ?? ClientFinder.TrustingNobody).Find(context));
     }
 
     /// <inheritdoc/>
@@ -61,8 +63,7 @@ public sealed record ClientIpKey(int V4Bits = 32, int V6Bits = 64) : HashKey, IV
         return KeyHash.Of(bytes);
     }
 
-    internal override HashKey For(ForwardingOptions host) =>
-        this with { _trusted = new TrustedNetworks(host.TrustedNetworks), _family = host.TrustedField };
+    internal override HashKey For(ForwardingOptions host) => this with { _finder = new ClientFinder(host) };
 
     private static void Mask(Span<byte> address, int bits)
     {

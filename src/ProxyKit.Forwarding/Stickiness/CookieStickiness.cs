@@ -11,14 +11,13 @@ internal sealed class CookieStickiness : Stickiness
 {
     private readonly StickyCookie _options;
     private readonly SessionTokens _tokens;
-    private readonly TrustedNetworks _trusted;
-    private readonly ForwardedFamily _family;
+    private readonly ClientFinder _client;
     private readonly string _name;
     private readonly string _secureName;
 
     public CookieStickiness(StickyCookie options, SessionTokens tokens, string pool, ForwardingOptions host)
     {
-        (_options, _tokens, _trusted, _family) = (options, tokens, new TrustedNetworks(host.TrustedNetworks), host.TrustedField);
+        (_options, _tokens, _client) = (options, tokens, new ClientFinder(host));
         _name = options.Name ?? $"pk-{XxHash3.HashToUInt64(Encoding.UTF8.GetBytes(pool)) >> 32:x8}";
         _secureName = options.Name ?? $"__Host-{_name}";
     }
@@ -79,14 +78,8 @@ internal sealed class CookieStickiness : Stickiness
     {
         CookieSecurePolicy.Always => true,
         CookieSecurePolicy.None => false,
-        _ => context.Request.IsHttps || (!_trusted.IsEmpty && IsSecureInFront(context)),
+        _ => _client.IsHttps(context),
     };
-
-    private bool IsSecureInFront(HttpContext context)
-    {
-        var peer = context.Connection.RemoteIpAddress;
-        return _trusted.Contains(peer) && ClientAddress.Walk(peer, context.Request.Headers, _trusted, _family).Scheme == "https";
-    }
 }
 
 /// <summary>Sessions by a signed field that responses bring and requests send back.</summary>

@@ -11,9 +11,15 @@ internal static class ForwardingFeatures
     /// <summary>Adds what they need of the host, once.</summary>
     public static IServiceCollection AddForwardingFeatures(this IServiceCollection services)
     {
+        if (services.Any(service => service.ServiceType == typeof(SessionMemory)))
+        {
+            return services;
+        }
+
         services.TryAddSingleton<ForwardingOptions>();
+        services.TryAddSingleton(static services => new ClientFinder(services.GetRequiredService<ForwardingOptions>()));
         services.TryAddSingleton<TransformReader>();
-        services.TryAddSingleton<SessionMemory>();
+        services.AddSingleton<SessionMemory>();
         NamedTransforms.AddTo(services);
         services.AddSettingsSection<ForwardedOptions>("Forwarded", static (section, options) => section.Bind(options));
         services.AddSettingsSection("Key", static (section, settings, _) => settings.With(KeySection.Read(section)));

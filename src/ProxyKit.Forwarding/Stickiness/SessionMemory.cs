@@ -7,6 +7,7 @@ namespace ProxyKit.Forwarding;
 internal sealed class SessionMemory
 {
     private readonly ConcurrentDictionary<(string Pool, string Cookie, int Capacity, TimeSpan MaxIdle), IStickTable> _tables = new();
+    private readonly ConcurrentDictionary<string, RingKeys> _rings = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, TopKeys> _topKeys = new(StringComparer.Ordinal);
 
     public SessionMemory(IMeterFactory meters) => meters.Create("ProxyKit.Forwarding").CreateObservableGauge(
@@ -17,6 +18,9 @@ internal sealed class SessionMemory
 
     public IStickTable TableOf(string pool, StickyAppCookie options, TimeProvider time) =>
         _tables.GetOrAdd((pool, options.Name, options.Capacity, options.MaxIdle), _ => new StickTable(options.Capacity, options.MaxIdle, time));
+
+    /// <summary>The keys of a pool: read once, because a reload is taken up while a request waits.</summary>
+    public RingKeys RingOf(string pool, Func<RingKeys> read) => _rings.GetOrAdd(pool, static (_, read) => read(), read);
 
     public TopKeys TopKeysOf(string pool) => _topKeys.GetOrAdd(pool, static _ => new TopKeys());
 }

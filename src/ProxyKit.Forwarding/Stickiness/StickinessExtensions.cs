@@ -9,6 +9,7 @@ public static class StickinessExtensions
     /// <exception cref="ArgumentException">The options have faults; the message lists every one.</exception>
     public static IPoolBuilder WithStickiness(this IPoolBuilder builder, StickinessOptions stickiness)
     {
+        builder.AddForwarding(); // for the key ring, which a host that only maps pools has no other reason to have
         builder.With(stickiness);
         return builder.With(Kept(builder.Pool.Settings.Get<DrainOptions>()));
     }

@@ -4,7 +4,7 @@ namespace ProxyKit.Forwarding;
 
 /// <summary>Keeps the requests of a session with the member that answered the first: <see cref="StickyCookie"/>, <see cref="StickyHeader"/>, <see cref="StickyAppCookie"/> or <see cref="StickyClientIp"/>.</summary>
 /// <remarks>A draining member keeps the sessions that it has until its deadline, and gets no new ones.</remarks>
-public abstract record StickinessOptions : IValidatable
+public abstract record StickinessOptions : IValidatable, ICopyable<StickinessOptions>
 {
     internal StickinessOptions()
     {
@@ -15,6 +15,9 @@ public abstract record StickinessOptions : IValidatable
 
     /// <summary>How long a session waits for its member under <see cref="DeadMember.Wait"/>. The default is 5 s.</summary>
     public TimeSpan MaxWait { get; set; } = TimeSpan.FromSeconds(5);
+
+    /// <inheritdoc/>
+    public virtual StickinessOptions Copy() => this with { };
 
     /// <inheritdoc/>
     public virtual IEnumerable<string> Faults()
@@ -61,6 +64,9 @@ public abstract record SignedStickiness : StickinessOptions
     /// replaced by putting the new one first and dropping the old one later. Never logged. The default is none: the key ring serves.
     /// </summary>
     public IList<string> Secrets { get; set; } = [];
+
+    /// <inheritdoc/>
+    public override StickinessOptions Copy() => this with { Secrets = [.. Secrets] };
 
     /// <inheritdoc/>
     public override IEnumerable<string> Faults()

@@ -82,7 +82,7 @@ internal static class RequestFields
         // A request without content gets an empty one to carry, say, Content-Type; its length is 0 and says so.
         if (!request.Headers.TryAddWithoutValidation(name, value))
         {
-            (request.Content ??= new ByteArrayContent([])).Headers.TryAddWithoutValidation(name, value);
+            (request.Content ??= new EmptyContent()).Headers.TryAddWithoutValidation(name, value);
         }
     }
 

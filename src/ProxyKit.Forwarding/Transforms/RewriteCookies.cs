@@ -29,6 +29,11 @@ public sealed record RewriteCookies(string PublicPath = "/", string BackendPath 
     /// <summary>The cookie as the client should get it (RFC 6265 §5.2: attributes stand after semicolons, the last of a name counts).</summary>
     internal string Map(string cookie, Destination destination, string pathBase)
     {
+        if (cookie.StartsWith("__Host-", StringComparison.OrdinalIgnoreCase))
+        {
+            return cookie; // clients drop one of that prefix unless its path is '/'
+        }
+
         var text = new StringBuilder(cookie.Length);
         var isFirst = true;
         foreach (var range in cookie.AsSpan().Split(';'))
@@ -45,7 +50,7 @@ public sealed record RewriteCookies(string PublicPath = "/", string BackendPath 
             text.Append(isFirst ? "" : ";");
             if (!isFirst && name.Equals("Path", StringComparison.OrdinalIgnoreCase) && new PublicPath(BackendPath, PublicPath).Map(value, destination, pathBase) is { } mapped)
             {
-                text.Append(" Path=").Append(mapped);
+                text.Append(" Path=").Append(mapped.Length > 1 ? mapped.TrimEnd('/') : mapped); // '/api/' would not cover '/api' (RFC 6265 §5.1.4)
             }
             else
             {

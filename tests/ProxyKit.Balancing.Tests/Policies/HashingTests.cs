@@ -106,4 +106,15 @@ public class HashingTests
         var members = Given.Members(1, 1, 1, 1);
         Assert.Equal(4, All[policy]().Prepare(members).Draw(1000).Count);
     }
+
+    [Fact]
+    public void The_fast_search_finds_whom_the_slow_one_finds() => Gen.Select(Gen.Int[1, 8].Array[1, 70], Gen.ULong, Gen.Bool).Sample(
+        (weights, key, equal) =>
+        {
+            var table = new RendezvousTable(Given.Members(equal ? weights.Select(_ => 1) : weights));
+            var scrambled = WeightedDraw.Mix(key);
+            var slow = Enumerable.Range(0, weights.Length).MinBy(i => table.Cost(scrambled, i));
+            Assert.Same(table.Members[slow], table.Pick(key, new PickRequest(0, 0)));
+        },
+        iter: 5000);
 }

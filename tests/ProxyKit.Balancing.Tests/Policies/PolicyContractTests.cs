@@ -1,5 +1,7 @@
 using CsCheck;
 
+using Microsoft.Extensions.Time.Testing;
+
 namespace ProxyKit.Balancing.Tests.Policies;
 
 /// <summary>What every policy promises, whatever it is.</summary>
@@ -115,5 +117,6 @@ public class PolicyContractTests
         Assert.All(pool.Snapshot.Members, member => Assert.Equal(0, member.InFlight));
     }
 
-    private static Member Fresh(Destination destination) => new(destination);
+    // On a clock that stands still: what has no sample yet fades from when it was first seen.
+    private static Member Fresh(Destination destination) => new(destination, time: new FakeTimeProvider());
 }

@@ -28,6 +28,18 @@ public class SeatQueueTests
     }
 
     [Fact]
+    public async Task A_seat_that_came_free_between_the_look_and_the_entry_is_not_missed()
+    {
+        using var pool = new Pool("p", Some.Destinations("a"), Some.Limit(1, queue: 1));
+        var queue = new SeatQueue(pool); // entered though a seat is free, as after such a race
+        var waiter = queue.TryEnter(1, null, null, default);
+        Assert.True(waiter!.Served.Task.IsCompleted);
+        Assert.Equal(PickStatus.Picked, (await waiter.Served.Task).Status);
+        Assert.Equal(0, queue.Count);
+        Assert.False(queue.Leave(waiter));
+    }
+
+    [Fact]
     public async Task A_queue_that_is_full_refuses_at_once()
     {
         using var pool = new Pool("p", Some.Destinations("a"), Some.Limit(1, queue: 1));

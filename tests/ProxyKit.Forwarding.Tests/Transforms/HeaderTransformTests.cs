@@ -115,6 +115,8 @@ public class HeaderTransformTests
     [InlineData("sid=1; Domain=backend; Secure", "sid=1; Secure")]
     [InlineData("sid=1; Domain=.shop.example; Path=/", "sid=1; Domain=.shop.example; Path=/")]
     [InlineData("Path=/base; HttpOnly", "Path=/base; HttpOnly")] // a cookie named Path
+    [InlineData("sid=1; Path=/base/", "sid=1; Path=/api")]
+    [InlineData("__Host-sid=1; Path=/; Secure", "__Host-sid=1; Path=/; Secure")]
     [InlineData("sid", "sid")]
     public void Cookies_fit_the_public_address(string cookie, string expected) =>
         Assert.Equal(expected, TransformRun.Response(new RewriteCookies("/api"), ("Set-Cookie", cookie)).SetCookie);

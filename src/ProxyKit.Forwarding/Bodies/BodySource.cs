@@ -161,7 +161,13 @@ internal sealed class BodySource(HttpContext context, int keep) : IDisposable
         try
         {
             var result = await _reader.ReadAsync(cancellationToken);
-            return result.IsCanceled ? throw new OperationCanceledException() : result;
+            if (!result.IsCanceled)
+            {
+                return result;
+            }
+
+            _reader.AdvanceTo(result.Buffer.Start); // without it, the server holds this read to be still under way
+            throw new OperationCanceledException();
         }
         catch (Exception fault) when (fault is not OperationCanceledException)
         {

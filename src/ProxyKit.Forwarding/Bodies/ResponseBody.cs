@@ -1,4 +1,5 @@
 using System.IO.Pipelines;
+using System.Runtime.CompilerServices;
 
 namespace ProxyKit.Forwarding;
 
@@ -12,6 +13,7 @@ internal static class ResponseBody
 
     /// <summary>Copies to the end. Where <paramref name="length"/> is known, exactly as much.</summary>
     /// <exception cref="HttpIOException">The body ended before its length.</exception>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     public static async ValueTask CopyAsync(Stream source, PipeWriter client, long? length, Deadline deadline, TimeoutOptions timeouts)
     {
         var cancellationToken = deadline.Token;

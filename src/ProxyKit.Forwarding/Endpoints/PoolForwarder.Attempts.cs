@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 using Microsoft.AspNetCore.Http;
 
 using Polly;
@@ -8,6 +10,7 @@ namespace ProxyKit.Forwarding;
 internal sealed partial class PoolForwarder
 {
     /// <summary>Asks members until one gives an answer to relay, or no more may be asked. The last attempt is what the client is told.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<Attempt> AskAsync(Exchange exchange, CancellationToken outer = default)
     {
         var rules = exchange.Plan.Retries;
@@ -158,6 +161,7 @@ internal sealed partial class PoolForwarder
     }
 
     /// <summary>One attempt, to the answer's head or the failure. It throws nothing: failures are ends like others.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<Attempt> SendAsync(Exchange exchange, Attempt attempt, int number, CancellationToken outer = default)
     {
         var began = number == 1 ? exchange.Began : _time.GetTimestamp();
@@ -262,7 +266,7 @@ internal sealed partial class PoolForwarder
             }
         }
 
-        request.RequestUri = RequestMessage.Address(destination, query.Length == 0 ? path : path + query);
+        request.RequestUri = exchange.Plan.Addresses.Of(destination, query.Length == 0 ? path : path + query);
         return request;
     }
 

@@ -1,4 +1,5 @@
 using System.Net.Http.Headers;
+using System.Runtime.CompilerServices;
 
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
@@ -10,6 +11,7 @@ namespace ProxyKit.Forwarding;
 // The answer's way to the client.
 internal sealed partial class PoolForwarder
 {
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     private async ValueTask RelayAsync(Exchange exchange, Attempt attempt, HttpResponseMessage answer)
     {
         var context = exchange.Context;
@@ -138,11 +140,13 @@ internal sealed partial class PoolForwarder
 
     private static void RelayTrailers(HttpContext context, HttpResponseMessage answer)
     {
-        var trailers = answer.TrailingHeaders.NonValidated;
-        if (trailers.Count == 0 || !context.Response.SupportsTrailers())
+        // Asked in this order, because an answer makes its trailers when they are first asked for.
+        if (!context.Response.SupportsTrailers())
         {
             return;
         }
+
+        var trailers = answer.TrailingHeaders.NonValidated;
 
         foreach (var (name, values) in trailers)
         {

@@ -11,6 +11,9 @@ internal sealed class PoolPlan
 
     public required UpstreamHandler.Recipe Recipe { get; init; }
 
+    /// <summary>Addresses made for requests before.</summary>
+    public required AddressMemory Addresses { get; init; }
+
     public required UpstreamOptions Upstream { get; init; }
 
     public required TimeoutOptions Timeouts { get; init; }

@@ -54,6 +54,7 @@ internal sealed class PoolPlans
             Settings = settings,
             Recipe = recipe,
             Client = before is not null && before.Recipe == recipe ? before.Client : MakeClient(pool, recipe),
+            Addresses = before?.Addresses ?? new AddressMemory(),
             Upstream = recipe.Options,
             Timeouts = settings.Get<TimeoutOptions>() ?? new TimeoutOptions(),
             Retries = new RetryRule(retries),

@@ -30,7 +30,11 @@ internal sealed partial class PoolForwarder
                 RelayTrailers(context, answer);
             }
 
-            await context.Response.CompleteAsync();
+            // The client may have its end while it still sends; where it does not, the server ends the response when we are done.
+            if (exchange.Body is { IsIdle: false })
+            {
+                await context.Response.CompleteAsync();
+            }
         }
         catch (Exception fault) when (fault is IOException or HttpRequestException or OperationCanceledException or InvalidOperationException or ObjectDisposedException or FormatException)
         {

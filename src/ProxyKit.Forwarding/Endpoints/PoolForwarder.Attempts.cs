@@ -2,8 +2,6 @@ using System.Runtime.CompilerServices;
 
 using Microsoft.AspNetCore.Http;
 
-using Polly;
-
 namespace ProxyKit.Forwarding;
 
 // The loop of attempts: pick, send, and decide whether to relay or to ask another.
@@ -20,25 +18,41 @@ internal sealed partial class PoolForwarder
             throw new RefusedException(status);
         }
 
+        if (_empty != 0 && Interlocked.Exchange(ref _empty, 0) != 0)
+        {
+            Log.DestinationBack(_logger, Pool.Name);
+        }
+
         for (var number = 1; ; number++)
         {
-            var attempt = exchange.Plan.Hedging is { } hedging && exchange.IsRepeatable && exchange.Body is null
-                ? await HedgeAsync(exchange, lease, number, hedging, outer)
-                : await SendAsync(exchange, Begin(exchange, lease), number, outer);
+            Attempt attempt;
+            if (exchange.Plan.Hedging is { } hedging && exchange.IsRepeatable && exchange.Body is null && exchange.Upgrade is null)
+            {
+                (attempt, var others) = await HedgeAsync(exchange, lease, number, hedging, outer);
+                number += others;
+            }
+            else
+            {
+                attempt = await SendAsync(exchange, Begin(exchange, lease), number, outer);
+            }
+
             if (!rules.Allows(new EndedAttempt(number, exchange.IsRepeatable, exchange.CanReplay, attempt.Kind, (int?)attempt.Response?.StatusCode))
-                || exchange.IsClientAtFault)
+                || exchange.IsClientAtFault
+                || attempt.Timeout == TimeoutKind.Total) // no time is left for another, which would only be blamed
             {
                 return attempt;
             }
 
             // Somebody else must be there to be asked before what this one said is dropped.
             exchange.MarkTried(attempt.Member);
-            (status, lease) = await PickAsync(exchange, first: false);
-            if (status == PickStatus.NoneLeft && attempt.Kind != OutcomeKind.Answered)
+            try
             {
-                // All were tried, and failed in ways that may have passed: they may be asked once more.
-                exchange.ForgetTried();
-                (status, lease) = await PickAsync(exchange, first: false);
+                (status, lease) = await PickNextAsync(exchange, attempt);
+            }
+            catch
+            {
+                await DropAsync(exchange, attempt); // a user's policy may throw
+                throw;
             }
 
             if (status != PickStatus.Picked)
@@ -63,51 +77,25 @@ internal sealed partial class PoolForwarder
         }
     }
 
-    /// <summary>The same inside the user's own pipeline, which may repeat, hedge, break or limit it as a whole.</summary>
-    private async ValueTask<Attempt> AskThroughAsync(ResiliencePipeline<HttpResponseMessage> pipeline, Exchange exchange)
+    private async ValueTask<(PickStatus Status, Lease Lease)> PickNextAsync(Exchange exchange, Attempt attempt)
     {
-        // The pipeline's token dies with the callback, so it may end the search for an answer, but not the answer's body.
-        Attempt? last = null;
-        var context = ResilienceContextPool.Shared.Get(exchange.Context.RequestAborted);
-        try
+        if (attempt.Response is not null)
         {
-            var outcome = await pipeline.ExecuteOutcomeAsync(
-                async (resilience, state) =>
-                {
-                    if (last is not null)
-                    {
-                        await DropAsync(state, last);
-                        last = null;
-                        state.ForgetTried();
-                    }
-
-                    try
-                    {
-                        last = await AskAsync(state, resilience.CancellationToken);
-                    }
-                    catch (RefusedException refused)
-                    {
-                        return Polly.Outcome.FromException<HttpResponseMessage>(refused);
-                    }
-
-                    return last.Response is { } response
-                        ? Polly.Outcome.FromResult(response)
-                        : Polly.Outcome.FromException<HttpResponseMessage>(new HttpRequestException($"The attempt ended {last.Kind}."));
-                },
-                context,
-                exchange);
-            if (last is not null)
-            {
-                return last;
-            }
-
-            // The pipeline answered without asking anybody: an open circuit, a limiter.
-            throw outcome.Exception as RefusedException ?? new RefusedException(PickStatus.NoneLeft);
+            // An answer is in hand, if a bad one: nobody waits in a queue for a better, least of all while it holds a seat.
+            var found = Pool.TryPick(out var other, exchange.Key, null, exchange.Tried.Span);
+            return (found, other);
         }
-        finally
+
+        attempt.Lease.Dispose(); // its seat is free for others while this one waits for a seat elsewhere
+        var (status, lease) = await PickAsync(exchange, first: false);
+        if (status == PickStatus.NoneLeft)
         {
-            ResilienceContextPool.Shared.Return(context);
+            // All were tried, and failed in ways that may have passed: they may be asked once more.
+            exchange.ForgetTried();
+            (status, lease) = await PickAsync(exchange, first: false);
         }
+
+        return (status, lease);
     }
 
     private async ValueTask<(PickStatus Status, Lease Lease)> PickAsync(Exchange exchange, bool first)
@@ -171,13 +159,14 @@ internal sealed partial class PoolForwarder
         {
             attempt.Kind = OutcomeKind.Abandoned;
             attempt.Lease.Report(OutcomeKind.Abandoned);
+            attempt.Activity?.Ended(OutcomeKind.Abandoned, null, attempt.Refusal);
             return attempt;
         }
 
         try
         {
             attempt.Deadline.Set(TimeoutKind.FirstByte, exchange.Timeouts.FirstByte);
-            var response = await exchange.Plan.Client.SendAsync(request, attempt.Deadline.Token);
+            var response = await exchange.Client.Invoker.SendAsync(request, attempt.Deadline.Token);
             if (ResponseRule.Fault(response, exchange.Upgrade is not null) is { } nonsense)
             {
                 response.Dispose();
@@ -188,7 +177,7 @@ internal sealed partial class PoolForwarder
             exchange.Body?.MarkAnswered();
             attempt.Deadline.Set(TimeoutKind.ReadIdle, exchange.Timeouts.ReadIdle);
         }
-        catch (Exception thrown) when (thrown is HttpRequestException or IOException or OperationCanceledException or InvalidOperationException or ObjectDisposedException or FormatException)
+        catch (Exception thrown) // handlers may be the user's and throw anything; the seat and the deadline must come back
         {
             exchange.HeadFault ??= thrown as BadHttpRequestException;
             (attempt.Kind, attempt.Timeout) = !exchange.IsClientAtFault ? Failure.Read(thrown, attempt.Deadline) : (OutcomeKind.Abandoned, TimeoutKind.None);
@@ -222,6 +211,11 @@ internal sealed partial class PoolForwarder
         try
         {
             return await MakeAsync(exchange, attempt, number);
+        }
+        catch (OperationCanceledException) when (attempt.Deadline.Reached != TimeoutKind.None)
+        {
+            attempt.Timeout = attempt.Deadline.Reached; // a transform that waited too long
+            return null;
         }
         catch (Exception thrown) when (!attempt.Deadline.ClientLeft) // transforms are the user's and may throw anything
         {

@@ -7,7 +7,7 @@ internal sealed class PoolPlan
 {
     public required PoolSettings Settings { get; init; }
 
-    public required HttpMessageInvoker Client { get; init; }
+    public required PoolClient Client { get; init; }
 
     public required UpstreamHandler.Recipe Recipe { get; init; }
 

@@ -135,8 +135,10 @@ public static class ForwardingExtensions
     {
         ArgumentNullException.ThrowIfNull(endpoints);
         var services = endpoints.ServiceProvider;
+        var plans = Plans(services);
         var source = new ConfiguredEndpoints(
-            Plans(services),
+            services.GetRequiredService<PoolDirectory>(),
+            plans,
             services.GetServices<ProxyKitConfiguration>(),
             new RouteReader(services.GetService<TransformReader>() ?? new TransformReader(services.GetServices<NamedTransform>())),
             services.GetRequiredService<ILoggerFactory>());

@@ -58,6 +58,9 @@ public sealed class PoolDirectory : IDisposable
         metrics.Watch(this);
     }
 
+    /// <summary>Raised when configuration was read again and every pool has taken up what it could. Whoever names pools in configuration reads its own part then, and not before.</summary>
+    public event Action? Reloaded;
+
     /// <summary>All pools there are now.</summary>
     public IReadOnlyList<Pool> Pools => [.. Volatile.Read(ref _pools).Values.Select(runner => runner.Pool).OrderBy(pool => pool.Name, StringComparer.Ordinal)];
 
@@ -200,6 +203,8 @@ public sealed class PoolDirectory : IDisposable
 
             Volatile.Write(ref _pools, pools.ToFrozenDictionary(StringComparer.Ordinal));
         }
+
+        Reloaded?.Invoke();
     }
 
     // A bad reload is refused for that pool alone, and said once however often it is seen.

@@ -10,6 +10,7 @@ namespace ProxyKit.Forwarding;
 /// <summary>The endpoints of the routes in configuration; made again when it changes. A route whose change has faults stays as it was.</summary>
 internal sealed partial class ConfiguredEndpoints : EndpointDataSource, IEndpointConventionBuilder, IDisposable
 {
+    private readonly PoolDirectory _pools;
     private readonly PoolPlans _plans;
     private readonly IConfiguration[] _sections;
     private readonly RouteReader _reader;
@@ -17,15 +18,14 @@ internal sealed partial class ConfiguredEndpoints : EndpointDataSource, IEndpoin
     private readonly Lock _making = new();
     private readonly List<Action<EndpointBuilder>> _conventions = [];
     private readonly List<Action<EndpointBuilder>> _finally = [];
-    private readonly IDisposable[] _reloads;
     private Dictionary<string, RouteReader.Read> _routes = new(StringComparer.OrdinalIgnoreCase);
     private IReadOnlyList<Endpoint>? _endpoints;
     private CancellationTokenSource _changed = new();
     private string _lastFaults = "";
 
-    public ConfiguredEndpoints(PoolPlans plans, IEnumerable<ProxyKitConfiguration> configurations, RouteReader reader, ILoggerFactory loggers)
+    public ConfiguredEndpoints(PoolDirectory pools, PoolPlans plans, IEnumerable<ProxyKitConfiguration> configurations, RouteReader reader, ILoggerFactory loggers)
     {
-        (_plans, _reader, _logger) = (plans, reader, loggers.CreateLogger(ForwardingMetrics.Name));
+        (_pools, _plans, _reader, _logger) = (pools, plans, reader, loggers.CreateLogger(ForwardingMetrics.Name));
         _sections = [.. configurations.Select(configuration => configuration.Section)];
         if (_sections.Length == 0)
         {
@@ -33,13 +33,18 @@ internal sealed partial class ConfiguredEndpoints : EndpointDataSource, IEndpoin
         }
 
         var faults = new List<string>();
-        _routes = Read(faults);
-        if (faults.Count > 0)
+        lock (_making)
         {
-            throw new InvalidOperationException($"ProxyKit's routes have {(faults.Count == 1 ? "a fault" : $"{faults.Count} faults")}: {string.Join(" ", faults)}");
+            // Told by the pools and not by configuration, whose listeners hear of a change in any order: a route may come with its pool.
+            _pools.Reloaded += Reload;
+            _routes = Read(faults);
         }
 
-        _reloads = [.. _sections.Select(section => ChangeToken.OnChange(section.GetReloadToken, Reload))];
+        if (faults.Count > 0)
+        {
+            Dispose();
+            throw new InvalidOperationException($"ProxyKit's routes have {(faults.Count == 1 ? "a fault" : $"{faults.Count} faults")}: {string.Join(" ", faults)}");
+        }
     }
 
     public override IReadOnlyList<Endpoint> Endpoints
@@ -67,11 +72,7 @@ internal sealed partial class ConfiguredEndpoints : EndpointDataSource, IEndpoin
 
     public void Dispose()
     {
-        foreach (var reload in _reloads)
-        {
-            reload.Dispose();
-        }
-
+        _pools.Reloaded -= Reload;
         _changed.Dispose();
     }
 

@@ -10,30 +10,36 @@ namespace ProxyKit.Forwarding;
 internal sealed partial class PoolForwarder
 {
     /// <summary>Asks members until one gives an answer to relay, or no more may be asked. The last attempt is what the client is told.</summary>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<Attempt> AskAsync(Exchange exchange, CancellationToken outer = default)
     {
-        var rules = exchange.Plan.Retries;
         var (status, lease) = await PickAsync(exchange, first: true);
         if (status != PickStatus.Picked)
         {
             throw new RefusedException(status);
         }
 
-        for (var number = 1; ; number++)
-        {
-            var attempt = exchange.Plan.Hedging is { } hedging && exchange.IsRepeatable && exchange.Body is null
-                ? await HedgeAsync(exchange, lease, number, hedging, outer)
-                : await SendAsync(exchange, Begin(exchange, lease), number, outer);
-            if (!rules.Allows(new EndedAttempt(number, exchange.IsRepeatable, exchange.CanReplay, attempt.Kind, (int?)attempt.Response?.StatusCode))
-                || exchange.IsClientAtFault)
-            {
-                return attempt;
-            }
+        var attempt = await TryAsync(exchange, lease, number: 1, outer);
+        return MayAskAgain(exchange, attempt, number: 1) ? await AskAgainAsync(exchange, attempt, outer) : attempt;
+    }
 
+    private ValueTask<Attempt> TryAsync(Exchange exchange, Lease lease, int number, CancellationToken outer) =>
+        exchange.Plan.Hedging is { } hedging && exchange.IsRepeatable && exchange.Body is null
+            ? HedgeAsync(exchange, lease, number, hedging, outer)
+            : SendAsync(exchange, Begin(exchange, lease), number, outer);
+
+    private static bool MayAskAgain(Exchange exchange, Attempt attempt, int number) =>
+        exchange.Plan.Retries.Allows(new EndedAttempt(number, exchange.IsRepeatable, exchange.CanReplay, attempt.Kind, (int?)attempt.Response?.StatusCode))
+        && !exchange.IsClientAtFault;
+
+    /// <summary>Asks others after the first attempt has failed, for as long as it may.</summary>
+    private async ValueTask<Attempt> AskAgainAsync(Exchange exchange, Attempt attempt, CancellationToken outer)
+    {
+        var rules = exchange.Plan.Retries;
+        for (var number = 1; MayAskAgain(exchange, attempt, number); number++)
+        {
             // Somebody else must be there to be asked before what this one said is dropped.
             exchange.MarkTried(attempt.Member);
-            (status, lease) = await PickAsync(exchange, first: false);
+            var (status, lease) = await PickAsync(exchange, first: false);
             if (status == PickStatus.NoneLeft && attempt.Kind != OutcomeKind.Answered)
             {
                 // All were tried, and failed in ways that may have passed: they may be asked once more.
@@ -60,7 +66,11 @@ internal sealed partial class PoolForwarder
             {
                 await Task.Delay(wait, _time, exchange.Context.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
+
+            attempt = await TryAsync(exchange, lease, number + 1, outer);
         }
+
+        return attempt;
     }
 
     /// <summary>The same inside the user's own pipeline, which may repeat, hedge, break or limit it as a whole.</summary>
@@ -217,7 +227,7 @@ internal sealed partial class PoolForwarder
     }
 
     // Null where a transform refused the request, or failed: nothing was sent, and no member is to blame.
-    private async ValueTask<HttpRequestMessage?> MessageAsync(Exchange exchange, Attempt attempt, int number)
+    private async ValueTask<OutgoingRequest?> MessageAsync(Exchange exchange, Attempt attempt, int number)
     {
         try
         {
@@ -234,7 +244,7 @@ internal sealed partial class PoolForwarder
         }
     }
 
-    private async ValueTask<HttpRequestMessage> MakeAsync(Exchange exchange, Attempt attempt, int number)
+    private async ValueTask<OutgoingRequest> MakeAsync(Exchange exchange, Attempt attempt, int number)
     {
         var content = exchange.Body is { } body ? new RequestContent(body, attempt.Deadline, exchange.Timeouts)
             : exchange.IsRepeatable ? null : (HttpContent)new EmptyContent();
@@ -253,6 +263,7 @@ internal sealed partial class PoolForwarder
         var (path, query) = (exchange.Path, exchange.Query);
         if (!exchange.Route.RequestTransforms.IsEmpty)
         {
+            request.IsAscii = false; // they may add what they like
             var transform = new RequestTransformContext { HttpContext = exchange.Context, Request = request, Destination = destination, Path = path, Query = query };
             foreach (var step in exchange.Route.RequestTransforms)
             {

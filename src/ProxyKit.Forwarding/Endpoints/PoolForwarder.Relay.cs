@@ -30,7 +30,11 @@ internal sealed partial class PoolForwarder
                 RelayTrailers(context, answer);
             }
 
-            await context.Response.CompleteAsync();
+            // The client may have its end while it still sends; where it does not, the server ends the response when we are done.
+            if (exchange.Body is { IsIdle: false })
+            {
+                await context.Response.CompleteAsync();
+            }
         }
         catch (Exception fault) when (fault is IOException or HttpRequestException or OperationCanceledException or InvalidOperationException or ObjectDisposedException or FormatException)
         {
@@ -38,11 +42,24 @@ internal sealed partial class PoolForwarder
         }
     }
 
-    private static async ValueTask<bool> TryRelayHeadAsync(Exchange exchange, Attempt attempt, HttpResponseMessage answer)
+    private async ValueTask<bool> TryRelayHeadAsync(Exchange exchange, Attempt attempt, HttpResponseMessage answer)
     {
         try
         {
-            await RelayHeadAsync(exchange, attempt, answer);
+            CopyHead(exchange.Context, answer);
+        }
+        catch (InvalidOperationException fault)
+        {
+            // A field that the server does not take: a control character, a length beyond all numbers. The destination said it.
+            attempt.Kind = OutcomeKind.Broken;
+            attempt.Lease.Report(OutcomeKind.BodyBroken);
+            Log.BodyBroken(_logger, fault, attempt.Member.Destination.Name, Pool.Name, TimeoutKind.None);
+            return false;
+        }
+
+        try
+        {
+            await TransformAsync(exchange, attempt, answer);
             return true;
         }
         catch (Exception thrown) when (!exchange.Context.Response.HasStarted) // transforms are the user's and may throw anything
@@ -52,9 +69,8 @@ internal sealed partial class PoolForwarder
         }
     }
 
-    private static async ValueTask RelayHeadAsync(Exchange exchange, Attempt attempt, HttpResponseMessage answer)
+    private static void CopyHead(HttpContext context, HttpResponseMessage answer)
     {
-        var context = exchange.Context;
         var response = context.Response;
         response.StatusCode = (int)answer.StatusCode;
         if (HttpProtocol.IsHttp11(context.Request.Protocol) && answer.ReasonPhrase is { Length: > 0 } phrase && phrase != ReasonPhrases.GetReasonPhrase(response.StatusCode))
@@ -69,7 +85,11 @@ internal sealed partial class PoolForwarder
         {
             response.ContentLength = null; // RFC 9110 §8.6; some servers send one, and a length other than 0 would never be met
         }
+    }
 
+    private static async ValueTask TransformAsync(Exchange exchange, Attempt attempt, HttpResponseMessage answer)
+    {
+        var context = exchange.Context;
         if (!exchange.Route.ResponseTransforms.IsEmpty)
         {
             var transform = new ResponseTransformContext { HttpContext = context, Response = answer, Destination = attempt.Member.Destination };

@@ -76,7 +76,26 @@ internal sealed partial class PoolForwarder : IDisposable
         Attempt attempt;
         try
         {
-            attempt = plan.Resilience is null ? await AskAsync(exchange) : await AskThroughAsync(plan.Resilience, exchange);
+            if (plan.Resilience is { } pipeline)
+            {
+                attempt = await AskThroughAsync(pipeline, exchange);
+            }
+            else
+            {
+                // AskAsync, written out: nearly every request ends with its first attempt, and each method between costs a resumption.
+                var (status, lease) = await PickAsync(exchange, first: true);
+                if (status != PickStatus.Picked)
+                {
+                    await RefuseAsync(exchange, status);
+                    return;
+                }
+
+                attempt = await TryAsync(exchange, lease, number: 1, CancellationToken.None);
+                if (MayAskAgain(exchange, attempt, number: 1))
+                {
+                    attempt = await AskAgainAsync(exchange, attempt, CancellationToken.None);
+                }
+            }
         }
         catch (RefusedException refused)
         {

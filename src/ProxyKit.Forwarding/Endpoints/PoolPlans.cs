@@ -53,6 +53,7 @@ internal sealed class PoolPlans
         {
             Settings = settings,
             Recipe = recipe,
+            HasUserClient = HasUserClient(pool),
             Client = before is not null && before.Recipe == recipe ? before.Client : MakeClient(pool, recipe),
             Addresses = before?.Addresses ?? new AddressMemory(),
             Upstream = recipe.Options,
@@ -70,12 +71,17 @@ internal sealed class PoolPlans
         };
     }
 
+    private bool HasUserClient(Pool pool)
+    {
+        var name = PoolHttpClient.NameOf(pool.Name);
+        return _services.GetServices<PoolHttpClient>().Any(client => client.Name == name);
+    }
+
     // A pool whose client the user has composed gets its handler from the factory; any other needs no factory between.
     private HttpMessageInvoker MakeClient(Pool pool, UpstreamHandler.Recipe recipe)
     {
-        var name = PoolHttpClient.NameOf(pool.Name);
-        return _services.GetServices<PoolHttpClient>().Any(client => client.Name == name)
-            ? new HttpMessageInvoker(_services.GetRequiredService<IHttpMessageHandlerFactory>().CreateHandler(name), disposeHandler: false)
+        return HasUserClient(pool)
+            ? new HttpMessageInvoker(_services.GetRequiredService<IHttpMessageHandlerFactory>().CreateHandler(PoolHttpClient.NameOf(pool.Name)), disposeHandler: false)
             : new HttpMessageInvoker(UpstreamHandler.Create(recipe));
     }
 

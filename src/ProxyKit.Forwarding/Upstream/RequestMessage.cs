@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text;
 
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
@@ -7,17 +8,24 @@ using Microsoft.Net.Http.Headers;
 
 namespace ProxyKit.Forwarding;
 
+/// <summary>A request on its way to a destination.</summary>
+internal sealed class OutgoingRequest(HttpMethod method) : HttpRequestMessage(method, (Uri?)null)
+{
+    /// <summary>Whether the fields copied from the client's are ASCII, which the handler writes faster. What is added later is checked by it.</summary>
+    public bool IsAscii { get; set; } = true;
+}
+
 /// <summary>Makes the request that is sent to a destination from the one that the client sent.</summary>
 internal static class RequestMessage
 {
     private static readonly UriCreationOptions AsItIs = new() { DangerousDisablePathAndQueryCanonicalization = true };
 
     /// <summary>The request without target, its headers copied: no field that concerns the client's connection alone, none that the gateway sets itself.</summary>
-    public static HttpRequestMessage Create(HttpContext context, PoolPlan plan, Member member, HttpContent? content, bool isGrpc)
+    public static OutgoingRequest Create(HttpContext context, PoolPlan plan, Member member, HttpContent? content, bool isGrpc)
     {
         var incoming = context.Request;
         var isHttps = ReferenceEquals(member.Destination.Address.Scheme, Uri.UriSchemeHttps) || member.Destination.Address.Scheme == "https";
-        var request = new HttpRequestMessage(HttpMethod.Parse(incoming.Method), (Uri?)null) { Content = content };
+        var request = new OutgoingRequest(HttpMethod.Parse(incoming.Method)) { Content = content, IsAscii = !plan.HasUserClient };
         (request.Version, request.VersionPolicy) = plan.Upstream.Protocol switch
         {
             UpstreamProtocol.Http2 => (HttpVersion.Version20, HttpVersionPolicy.RequestVersionExact),
@@ -66,7 +74,7 @@ internal static class RequestMessage
     private static bool Decodes(string raw, string? path) =>
         raw == path || (raw.Contains('%', StringComparison.Ordinal) && (path is null || Uri.UnescapeDataString(raw) == Uri.UnescapeDataString(path)));
 
-    private static void CopyHeaders(HttpContext context, PoolPlan plan, HttpRequestMessage request)
+    private static void CopyHeaders(HttpContext context, PoolPlan plan, OutgoingRequest request)
     {
         var headers = context.Request.Headers;
         var tokens = new ConnectionTokens(headers.Connection);
@@ -106,11 +114,12 @@ internal static class RequestMessage
         }
     }
 
-    private static void Add(HttpRequestMessage request, string name, StringValues values)
+    private static void Add(OutgoingRequest request, string name, StringValues values)
     {
         if (values.Count == 1)
         {
             var value = values[0];
+            request.IsAscii &= Ascii.IsValid(value);
             if (!request.Headers.TryAddWithoutValidation(name, value) && !(request.Content ??= new EmptyContent()).Headers.TryAddWithoutValidation(name, value))
             {
                 throw NoName();
@@ -118,6 +127,8 @@ internal static class RequestMessage
 
             return;
         }
+
+        request.IsAscii = false;
 
         // HTTP/2 may split a cookie into lines, which HTTP/1.1 may not have (RFC 9113 §8.2.3).
         if (name.Equals("Cookie", StringComparison.OrdinalIgnoreCase))

@@ -127,6 +127,14 @@ public sealed class ConfigurationDocumentTests
     }
 
     [Fact]
+    public async Task An_empty_section_switches_on_what_is_off_without_it()
+    {
+        await using var gateway = ReloadingGateway.Start("""{ "ProxyKit": { "Pools": { "p": { "Destinations": ["http://127.0.0.1:5001"], "SlowStart": {}, "Hedging": {} } } } }""");
+        Assert.Equal(new SlowStartOptions(), gateway.Pool("p").Snapshot.Settings.Get<SlowStartOptions>());
+        Assert.Equal(new HedgeOptions(), gateway.Pool("p").Snapshot.Settings.Get<HedgeOptions>());
+    }
+
+    [Fact]
     public async Task A_refused_reload_says_what_is_quoted()
     {
         await using var gateway = ReloadingGateway.Start(ConfigurationDocument.Files[0].Json);
@@ -179,6 +187,8 @@ public sealed class ConfigurationDocumentTests
         public IReadOnlyList<FakeLogRecord> Logged => app.Services.GetFakeLogCollector().GetSnapshot();
 
         public IEnumerable<string?> Routes => ((IEndpointRouteBuilder)app).DataSources.SelectMany(source => source.Endpoints).Select(endpoint => endpoint.DisplayName);
+
+        public Pool Pool(string name) => app.Services.GetRequiredService<PoolDirectory>().Find(name);
 
         public static ReloadingGateway Start(string json)
         {

@@ -135,10 +135,8 @@ public static class ForwardingExtensions
     {
         ArgumentNullException.ThrowIfNull(endpoints);
         var services = endpoints.ServiceProvider;
-        var plans = Plans(services);
         var source = new ConfiguredEndpoints(
-            services.GetRequiredService<PoolDirectory>(),
-            plans,
+            Plans(services),
             services.GetServices<ProxyKitConfiguration>(),
             new RouteReader(services.GetService<TransformReader>() ?? new TransformReader(services.GetServices<NamedTransform>())),
             services.GetRequiredService<ILoggerFactory>());

@@ -76,9 +76,12 @@ internal static class ResponseBody
         var result = await flush;
         if (result.IsCompleted || result.IsCanceled)
         {
-            throw new OperationCanceledException("The client has gone.");
+            throw new ClientGoneException();
         }
 
         deadline.Set(TimeoutKind.ReadIdle, timeouts.ReadIdle);
     }
 }
+
+/// <summary>The client takes no more. The server says so here before it says so elsewhere; the destination is not to blame.</summary>
+internal sealed class ClientGoneException() : OperationCanceledException("The client has gone.");

@@ -73,7 +73,7 @@ internal sealed partial class PoolForwarder
     {
         var response = context.Response;
         response.StatusCode = (int)answer.StatusCode;
-        if (HttpProtocol.IsHttp11(context.Request.Protocol) && answer.ReasonPhrase is { Length: > 0 } phrase && phrase != ReasonPhrases.GetReasonPhrase(response.StatusCode))
+        if (HttpProtocol.IsHttp11(context.Request.Protocol) && answer.ReasonPhrase is { Length: > 0 } phrase && !phrase.AsSpan().ContainsAnyInRange('\0', '\u001f') && phrase != ReasonPhrases.GetReasonPhrase(response.StatusCode))
         {
             context.Features.GetRequiredFeature<IHttpResponseFeature>().ReasonPhrase = phrase;
         }
@@ -111,7 +111,7 @@ internal sealed partial class PoolForwarder
     {
         var context = exchange.Context;
         var timeout = attempt.Deadline.Reached;
-        if (!attempt.Deadline.ClientLeft && timeout != TimeoutKind.WriteIdle && exchange.Body?.ClientFault is null && !context.RequestAborted.IsCancellationRequested)
+        if (fault is not ClientGoneException && !attempt.Deadline.ClientLeft && timeout != TimeoutKind.WriteIdle && exchange.Body?.ClientFault is null && !context.RequestAborted.IsCancellationRequested)
         {
             attempt.Lease.Report(OutcomeKind.BodyBroken);
             Log.BodyBroken(_logger, fault, attempt.Member.Destination.Name, Pool.Name, timeout);

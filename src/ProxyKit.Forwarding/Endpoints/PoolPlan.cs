@@ -7,7 +7,7 @@ internal sealed class PoolPlan
 {
     public required PoolSettings Settings { get; init; }
 
-    public required HttpMessageInvoker Client { get; init; }
+    public required PoolClient Client { get; init; }
 
     /// <summary>Whether the user has composed the client, whose handlers may add fields of any encoding.</summary>
     public required bool HasUserClient { get; init; }

@@ -66,13 +66,28 @@ internal static class RequestMessage
             }
         }
 
-        var encoded = request.Path.ToUriComponent();
-        return (encoded.Length == 0 ? "/" : encoded, query);
+        return (Encode(request.Path), query);
     }
 
-    // Whether the path that was routed on is the one that came.
+    /// <summary>A path that was decoded once, encoded once. The server leaves an encoded slash as it is; each other '%' is one that it decoded.</summary>
+    /// <remarks>Left as they are, the characters of <c>%252e</c> would go out as <c>%2e</c>, and the destination would read what nobody here judged.</remarks>
+    public static string Encode(PathString path)
+    {
+        if (!path.HasValue)
+        {
+            return "/";
+        }
+
+        var text = path.Value;
+        return (text.Contains('%', StringComparison.Ordinal)
+            ? new PathString(text.Replace("%", "%25", StringComparison.Ordinal).Replace("%252F", "%2F", StringComparison.OrdinalIgnoreCase))
+            : path).ToUriComponent();
+    }
+
+    // Whether the path that was routed on is the one that came: decoded once, but for slashes.
     private static bool Decodes(string raw, string? path) =>
-        raw == path || (raw.Contains('%', StringComparison.Ordinal) && (path is null || Uri.UnescapeDataString(raw) == Uri.UnescapeDataString(path)));
+        raw == path || (raw.Contains('%', StringComparison.Ordinal)
+            && Uri.UnescapeDataString(raw.Replace("%2F", "%252F", StringComparison.Ordinal).Replace("%2f", "%252f", StringComparison.Ordinal)) == path);
 
     private static void CopyHeaders(HttpContext context, PoolPlan plan, OutgoingRequest request)
     {

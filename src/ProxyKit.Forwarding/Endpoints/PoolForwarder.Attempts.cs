@@ -196,6 +196,7 @@ internal sealed partial class PoolForwarder
             fault = thrown;
         }
 
+        attempt.Interim?.Seal();
         var status = (int?)attempt.Response?.StatusCode;
         attempt.Lease.Report(attempt.Kind, status, status == StatusCodes.Status503ServiceUnavailable ? ResponseRule.RetryAfter(attempt.Response!, exchange.Plan.Retries.Options, _time) : null);
         if (fault is not null && attempt.Kind != OutcomeKind.Abandoned)
@@ -263,6 +264,7 @@ internal sealed partial class PoolForwarder
         }
 
         request.RequestUri = RequestMessage.Address(destination, query.Length == 0 ? path : path + query);
+        request.Interim = attempt.Interim = exchange.Interim?.Open();
         return request;
     }
 

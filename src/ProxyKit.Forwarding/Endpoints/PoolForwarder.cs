@@ -68,6 +68,7 @@ internal sealed partial class PoolForwarder : IDisposable
         }
 
         PrepareBody(exchange);
+        exchange.Interim = InterimRelay.For(context, route, plan);
         if (route.Mirror is { } mirror)
         {
             await _plans.Mirrors.SendAsync(mirror, exchange);
@@ -76,7 +77,17 @@ internal sealed partial class PoolForwarder : IDisposable
         Attempt attempt;
         try
         {
-            attempt = plan.Resilience is null ? await AskAsync(exchange) : await AskThroughAsync(plan.Resilience, exchange);
+            try
+            {
+                attempt = plan.Resilience is null ? await AskAsync(exchange) : await AskThroughAsync(plan.Resilience, exchange);
+            }
+            finally
+            {
+                if (exchange.Interim is { } interim)
+                {
+                    await interim.CloseAsync(timeouts.WriteIdle, _time); // before anything else is said to the client, whatever it is
+                }
+            }
         }
         catch (RefusedException refused)
         {

@@ -75,7 +75,7 @@ internal sealed class PoolPlans
         var name = PoolHttpClient.NameOf(pool.Name);
         return _services.GetServices<PoolHttpClient>().Any(client => client.Name == name)
             ? new HttpMessageInvoker(_services.GetRequiredService<IHttpMessageHandlerFactory>().CreateHandler(name), disposeHandler: false)
-            : new HttpMessageInvoker(UpstreamHandler.Create(recipe));
+            : new HttpMessageInvoker(recipe.Options.ForwardInformational ? new InterimHandler { InnerHandler = UpstreamHandler.Create(recipe) } : UpstreamHandler.Create(recipe));
     }
 
     private PoolForwarder Of(Pool pool)

@@ -13,11 +13,11 @@ internal static class RequestMessage
     private static readonly UriCreationOptions AsItIs = new() { DangerousDisablePathAndQueryCanonicalization = true };
 
     /// <summary>The request without target, its headers copied: no field that concerns the client's connection alone, none that the gateway sets itself.</summary>
-    public static HttpRequestMessage Create(HttpContext context, PoolPlan plan, Member member, HttpContent? content, bool isGrpc)
+    public static ForwardedRequest Create(HttpContext context, PoolPlan plan, Member member, HttpContent? content, bool isGrpc)
     {
         var incoming = context.Request;
         var isHttps = ReferenceEquals(member.Destination.Address.Scheme, Uri.UriSchemeHttps) || member.Destination.Address.Scheme == "https";
-        var request = new HttpRequestMessage(HttpMethod.Parse(incoming.Method), (Uri?)null) { Content = content };
+        var request = new ForwardedRequest(HttpMethod.Parse(incoming.Method)) { Content = content };
         (request.Version, request.VersionPolicy) = plan.Upstream.Protocol switch
         {
             UpstreamProtocol.Http2 => (HttpVersion.Version20, HttpVersionPolicy.RequestVersionExact),
@@ -100,9 +100,13 @@ internal static class RequestMessage
             Add(request, name, values);
         }
 
-        if (HttpProtocol.IsHttp2(context.Request.Protocol) && HopByHop.AsksForTrailers(headers.TE))
+        if (HopByHop.AsksForTrailers(headers.TE))
         {
             request.Headers.TryAddWithoutValidation(HeaderNames.TE, "trailers");
+            if (request.Version.Major == 1)
+            {
+                request.Headers.TryAddWithoutValidation(HeaderNames.Connection, HeaderNames.TE); // it is for the next hop alone (RFC 9110 §10.1.4)
+            }
         }
     }
 

@@ -40,6 +40,12 @@ internal static class UpstreamHandler
             ResponseHeaderEncodingSelector = static (_, _) => Encoding.Latin1,
             ConnectCallback = (context, cancellationToken) => ConnectAsync(context.DnsEndPoint, connect, cancellationToken),
         };
+        if (options.ForwardInformational)
+        {
+            handler.PlaintextStreamFilter = static (context, _) =>
+                ValueTask.FromResult(context.NegotiatedHttpVersion.Major == 1 ? new InterimTap(context.PlaintextStream) : context.PlaintextStream);
+        }
+
         if (options.DangerousAcceptAnyCertificate)
         {
 #pragma warning disable CA5359 // the option's name says it

@@ -103,6 +103,7 @@ public static class ForwardingExtensions
             .RemoveAllLoggers();
         builder.Services.AddSingleton(new PoolHttpClient(name));
         configure(client);
+        client.ConfigureAdditionalHttpMessageHandlers(static (handlers, _) => handlers.Add(new InterimHandler())); // last, after the user's own
         return builder;
     }
 

@@ -203,6 +203,7 @@ internal sealed partial class PoolForwarder
             fault = thrown;
         }
 
+        attempt.Interim?.Seal();
         var status = (int?)attempt.Response?.StatusCode;
         attempt.Lease.Report(attempt.Kind, status, status == StatusCodes.Status503ServiceUnavailable ? ResponseRule.RetryAfter(attempt.Response!, exchange.Plan.Retries.Options, _time) : null);
         if (fault is not null && attempt.Kind != OutcomeKind.Abandoned)
@@ -220,7 +221,7 @@ internal sealed partial class PoolForwarder
     }
 
     // Null where a transform refused the request, or failed: nothing was sent, and no member is to blame.
-    private async ValueTask<OutgoingRequest?> MessageAsync(Exchange exchange, Attempt attempt, int number)
+    private async ValueTask<ForwardedRequest?> MessageAsync(Exchange exchange, Attempt attempt, int number)
     {
         try
         {
@@ -242,7 +243,7 @@ internal sealed partial class PoolForwarder
         }
     }
 
-    private async ValueTask<OutgoingRequest> MakeAsync(Exchange exchange, Attempt attempt, int number)
+    private async ValueTask<ForwardedRequest> MakeAsync(Exchange exchange, Attempt attempt, int number)
     {
         var content = exchange.Body is { } body ? new RequestContent(body, attempt.Deadline, exchange.Timeouts)
             : exchange.IsRepeatable ? null : (HttpContent)new EmptyContent();
@@ -276,6 +277,7 @@ internal sealed partial class PoolForwarder
         }
 
         request.RequestUri = exchange.Plan.Addresses.Of(destination, query.Length == 0 ? path : path + query);
+        request.Interim = attempt.Interim = exchange.Interim?.Open();
         return request;
     }
 

@@ -86,7 +86,7 @@ internal sealed class PoolPlans
     {
         return HasUserClient(pool)
             ? new PoolClient(new HttpMessageInvoker(_services.GetRequiredService<IHttpMessageHandlerFactory>().CreateHandler(PoolHttpClient.NameOf(pool.Name)), disposeHandler: false))
-            : new PoolClient(new HttpMessageInvoker(UpstreamHandler.Create(recipe)));
+            : new PoolClient(new HttpMessageInvoker(recipe.Options.ForwardInformational ? new InterimHandler { InnerHandler = UpstreamHandler.Create(recipe) } : UpstreamHandler.Create(recipe)));
     }
 
     // Pools that configuration took away: their connections end with their last request.

@@ -16,6 +16,9 @@ internal sealed class Attempt(Lease lease, Member member, Deadline deadline) : I
 
     public Activity? Activity { get; set; }
 
+    /// <summary>Where interim heads of the destination go; null where nowhere.</summary>
+    public InterimLine? Interim { get; set; }
+
     /// <summary>The destination's answer; null where it gave none.</summary>
     public HttpResponseMessage? Response { get; set; }
 

@@ -8,24 +8,17 @@ using Microsoft.Net.Http.Headers;
 
 namespace ProxyKit.Forwarding;
 
-/// <summary>A request on its way to a destination.</summary>
-internal sealed class OutgoingRequest(HttpMethod method) : HttpRequestMessage(method, (Uri?)null)
-{
-    /// <summary>Whether the fields copied from the client's are ASCII, which the handler writes faster. What is added later is checked by it.</summary>
-    public bool IsAscii { get; set; } = true;
-}
-
 /// <summary>Makes the request that is sent to a destination from the one that the client sent.</summary>
 internal static class RequestMessage
 {
     private static readonly UriCreationOptions AsItIs = new() { DangerousDisablePathAndQueryCanonicalization = true };
 
     /// <summary>The request without target, its headers copied: no field that concerns the client's connection alone, none that the gateway sets itself.</summary>
-    public static OutgoingRequest Create(HttpContext context, PoolPlan plan, Member member, HttpContent? content, bool isGrpc)
+    public static ForwardedRequest Create(HttpContext context, PoolPlan plan, Member member, HttpContent? content, bool isGrpc)
     {
         var incoming = context.Request;
         var isHttps = ReferenceEquals(member.Destination.Address.Scheme, Uri.UriSchemeHttps) || member.Destination.Address.Scheme == "https";
-        var request = new OutgoingRequest(HttpMethod.Parse(incoming.Method)) { Content = content, IsAscii = !plan.HasUserClient };
+        var request = new ForwardedRequest(HttpMethod.Parse(incoming.Method)) { Content = content, IsAscii = !plan.HasUserClient };
         (request.Version, request.VersionPolicy) = plan.Upstream.Protocol switch
         {
             UpstreamProtocol.Http2 => (HttpVersion.Version20, HttpVersionPolicy.RequestVersionExact),
@@ -89,7 +82,7 @@ internal static class RequestMessage
         raw == path || (raw.Contains('%', StringComparison.Ordinal)
             && Uri.UnescapeDataString(raw.Replace("%2F", "%252F", StringComparison.Ordinal).Replace("%2f", "%252f", StringComparison.Ordinal)) == path);
 
-    private static void CopyHeaders(HttpContext context, PoolPlan plan, OutgoingRequest request)
+    private static void CopyHeaders(HttpContext context, PoolPlan plan, ForwardedRequest request)
     {
         var headers = context.Request.Headers;
         var tokens = new ConnectionTokens(headers.Connection);
@@ -123,13 +116,17 @@ internal static class RequestMessage
             Add(request, name, values);
         }
 
-        if (HttpProtocol.IsHttp2(context.Request.Protocol) && HopByHop.AsksForTrailers(headers.TE))
+        if (HopByHop.AsksForTrailers(headers.TE))
         {
             request.Headers.TryAddWithoutValidation(HeaderNames.TE, "trailers");
+            if (request.Version.Major == 1)
+            {
+                request.Headers.TryAddWithoutValidation(HeaderNames.Connection, HeaderNames.TE); // it is for the next hop alone (RFC 9110 §10.1.4)
+            }
         }
     }
 
-    private static void Add(OutgoingRequest request, string name, StringValues values)
+    private static void Add(ForwardedRequest request, string name, StringValues values)
     {
         if (values.Count == 1)
         {

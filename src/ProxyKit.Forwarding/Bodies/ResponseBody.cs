@@ -65,7 +65,8 @@ internal static class ResponseBody
         }
     }
 
-    private static async ValueTask FlushAsync(PipeWriter client, Deadline deadline, TimeoutOptions timeouts)
+    /// <summary>Sends what was written, and waits for a client that is slow.</summary>
+    public static async ValueTask FlushAsync(PipeWriter client, Deadline deadline, TimeoutOptions timeouts)
     {
         var flush = client.FlushAsync(deadline.Token);
         if (!flush.IsCompletedSuccessfully)

@@ -34,6 +34,9 @@ internal sealed class Exchange(HttpContext context, PoolRoute route, PoolPlan pl
     /// <summary>The client's wish to leave HTTP; null for ordinary requests.</summary>
     public Upgrade? Upgrade { get; init; }
 
+    /// <summary>Brings interim heads to the client; null where it gets none.</summary>
+    public InterimRelay? Interim { get; set; }
+
     /// <summary>The path and query before any transform.</summary>
     public required string Path { get; init; }
 

@@ -8,43 +8,47 @@ namespace ProxyKit.Forwarding;
 internal sealed partial class PoolForwarder
 {
     /// <summary>Asks members until one gives an answer to relay, or no more may be asked. The last attempt is what the client is told.</summary>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<Attempt> AskAsync(Exchange exchange, CancellationToken outer = default)
     {
-        var rules = exchange.Plan.Retries;
         var (status, lease) = await PickAsync(exchange, first: true);
         if (status != PickStatus.Picked)
         {
             throw new RefusedException(status);
         }
 
-        if (_empty != 0 && Interlocked.Exchange(ref _empty, 0) != 0)
-        {
-            Log.DestinationBack(_logger, Pool.Name);
-        }
+        var attempt = await TryAsync(exchange, lease, number: 1, outer);
+        return MayAskAgain(exchange, attempt) ? await AskAgainAsync(exchange, attempt, outer) : attempt;
+    }
 
-        for (var number = 1; ; number++)
-        {
-            Attempt attempt;
-            if (exchange.Plan.Hedging is { } hedging && exchange.IsRepeatable && exchange.Body is null && exchange.Upgrade is null)
-            {
-                (attempt, var others) = await HedgeAsync(exchange, lease, number, hedging, outer);
-                number += others;
-            }
-            else
-            {
-                attempt = await SendAsync(exchange, Begin(exchange, lease), number, outer);
-            }
+    private ValueTask<Attempt> TryAsync(Exchange exchange, Lease lease, int number, CancellationToken outer) =>
+        exchange.Plan.Hedging is { } hedging && exchange.IsRepeatable && exchange.Body is null && exchange.Upgrade is null
+            ? TryHedgedAsync(exchange, lease, number, hedging, outer)
+            : SendAsync(exchange, Begin(exchange, lease), number, outer);
 
-            if (!rules.Allows(new EndedAttempt(number, exchange.IsRepeatable, exchange.CanReplay, attempt.Kind, (int?)attempt.Response?.StatusCode))
-                || exchange.IsClientAtFault
-                || attempt.Timeout == TimeoutKind.Total) // no time is left for another, which would only be blamed
-            {
-                return attempt;
-            }
+    private async ValueTask<Attempt> TryHedgedAsync(Exchange exchange, Lease lease, int number, HedgeOptions hedging, CancellationToken outer)
+    {
+        var (attempt, others) = await HedgeAsync(exchange, lease, number, hedging, outer);
+        attempt.Number = number + others;
+        return attempt;
+    }
+
+    private static bool MayAskAgain(Exchange exchange, Attempt attempt) =>
+        exchange.Plan.Retries.Allows(new EndedAttempt(attempt.Number, exchange.IsRepeatable, exchange.CanReplay, attempt.Kind, (int?)attempt.Response?.StatusCode))
+        && !exchange.IsClientAtFault
+        && attempt.Timeout != TimeoutKind.Total; // no time is left for another, which would only be blamed
+
+    /// <summary>Asks others after the first attempt has failed, for as long as it may.</summary>
+    private async ValueTask<Attempt> AskAgainAsync(Exchange exchange, Attempt attempt, CancellationToken outer)
+    {
+        var rules = exchange.Plan.Retries;
+        while (MayAskAgain(exchange, attempt))
+        {
+            var number = attempt.Number;
 
             // Somebody else must be there to be asked before what this one said is dropped.
             exchange.MarkTried(attempt.Member);
+            PickStatus status;
+            Lease lease;
             try
             {
                 (status, lease) = await PickNextAsync(exchange, attempt);
@@ -74,7 +78,11 @@ internal sealed partial class PoolForwarder
             {
                 await Task.Delay(wait, _time, exchange.Context.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
+
+            attempt = await TryAsync(exchange, lease, number + 1, outer);
         }
+
+        return attempt;
     }
 
     private async ValueTask<(PickStatus Status, Lease Lease)> PickNextAsync(Exchange exchange, Attempt attempt)
@@ -143,6 +151,11 @@ internal sealed partial class PoolForwarder
 
     private Attempt Begin(Exchange exchange, Lease lease)
     {
+        if (_empty != 0 && Interlocked.Exchange(ref _empty, 0) != 0)
+        {
+            Log.DestinationBack(_logger, Pool.Name);
+        }
+
         var deadline = _deadlines.Get();
         deadline.Begin(exchange.Total, exchange.Context.RequestAborted);
         return new Attempt(lease, lease.Member, deadline);
@@ -152,6 +165,7 @@ internal sealed partial class PoolForwarder
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<Attempt> SendAsync(Exchange exchange, Attempt attempt, int number, CancellationToken outer = default)
     {
+        attempt.Number = number;
         var began = number == 1 ? exchange.Began : _time.GetTimestamp();
         using var link = outer.CanBeCanceled ? outer.UnsafeRegister(static state => ((Deadline)state!).Cancel(), attempt.Deadline) : default;
         Exception? fault = null;
@@ -189,6 +203,7 @@ internal sealed partial class PoolForwarder
             fault = thrown;
         }
 
+        attempt.Interim?.Seal();
         var status = (int?)attempt.Response?.StatusCode;
         attempt.Lease.Report(attempt.Kind, status, status == StatusCodes.Status503ServiceUnavailable ? ResponseRule.RetryAfter(attempt.Response!, exchange.Plan.Retries.Options, _time) : null);
         if (fault is not null && attempt.Kind != OutcomeKind.Abandoned)
@@ -206,7 +221,7 @@ internal sealed partial class PoolForwarder
     }
 
     // Null where a transform refused the request, or failed: nothing was sent, and no member is to blame.
-    private async ValueTask<HttpRequestMessage?> MessageAsync(Exchange exchange, Attempt attempt, int number)
+    private async ValueTask<ForwardedRequest?> MessageAsync(Exchange exchange, Attempt attempt, int number)
     {
         try
         {
@@ -228,7 +243,7 @@ internal sealed partial class PoolForwarder
         }
     }
 
-    private async ValueTask<HttpRequestMessage> MakeAsync(Exchange exchange, Attempt attempt, int number)
+    private async ValueTask<ForwardedRequest> MakeAsync(Exchange exchange, Attempt attempt, int number)
     {
         var content = exchange.Body is { } body ? new RequestContent(body, attempt.Deadline, exchange.Timeouts)
             : exchange.IsRepeatable ? null : (HttpContent)new EmptyContent();
@@ -247,6 +262,7 @@ internal sealed partial class PoolForwarder
         var (path, query) = (exchange.Path, exchange.Query);
         if (!exchange.Route.RequestTransforms.IsEmpty)
         {
+            request.IsAscii = false; // they may add what they like
             var transform = new RequestTransformContext { HttpContext = exchange.Context, Request = request, Destination = destination, Path = path, Query = query };
             foreach (var step in exchange.Route.RequestTransforms)
             {
@@ -261,6 +277,7 @@ internal sealed partial class PoolForwarder
         }
 
         request.RequestUri = exchange.Plan.Addresses.Of(destination, query.Length == 0 ? path : path + query);
+        request.Interim = attempt.Interim = exchange.Interim?.Open();
         return request;
     }
 

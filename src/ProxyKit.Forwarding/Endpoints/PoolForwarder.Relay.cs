@@ -26,11 +26,22 @@ internal sealed partial class PoolForwarder
             if (HasBody(context, answer))
             {
                 var source = await answer.Content.ReadAsStreamAsync(attempt.Deadline.Token);
-                await ResponseBody.CopyAsync(source, context.Response.BodyWriter, answer.Content.Headers.ContentLength, attempt.Deadline, exchange.Timeouts);
-                RelayTrailers(context, answer);
+                if (ChunkedBody.Suits(context))
+                {
+                    await ChunkedBody.CopyAsync(source, context, answer, attempt.Deadline, exchange.Timeouts);
+                }
+                else
+                {
+                    await ResponseBody.CopyAsync(source, context.Response.BodyWriter, answer.Content.Headers.ContentLength, attempt.Deadline, exchange.Timeouts);
+                    RelayTrailers(context, answer);
+                }
             }
 
-            await context.Response.CompleteAsync();
+            // The client may have its end while it still sends; where it does not, the server ends the response when we are done.
+            if (exchange.Body is { IsIdle: false })
+            {
+                await context.Response.CompleteAsync();
+            }
         }
         catch (Exception fault) when (fault is IOException or HttpRequestException or OperationCanceledException or InvalidOperationException or ObjectDisposedException or FormatException)
         {
@@ -166,8 +177,7 @@ internal sealed partial class PoolForwarder
 
         foreach (var (name, values) in trailers)
         {
-            // A trailer may not frame, route or authenticate (RFC 9110 §6.5.1).
-            if (!HopByHop.IsHopByHop(name) && !name.Equals("Content-Length", StringComparison.OrdinalIgnoreCase) && !name.Equals("Host", StringComparison.OrdinalIgnoreCase))
+            if (ChunkedBody.MayTrail(name))
             {
                 context.Response.AppendTrailer(name, Values(values));
             }

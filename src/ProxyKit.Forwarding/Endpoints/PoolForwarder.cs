@@ -73,24 +73,58 @@ internal sealed partial class PoolForwarder : IDisposable
         }
 
         PrepareBody(exchange);
+        exchange.Interim = InterimRelay.For(context, route, plan);
         if (route.Mirror is { } mirror)
         {
             await _plans.Mirrors.SendAsync(mirror, exchange);
         }
 
-        Attempt attempt;
+        Attempt? attempt = null;
+        var refused = PickStatus.Picked;
         try
         {
-            attempt = plan.Resilience is null ? await AskAsync(exchange) : await AskThroughAsync(plan.Resilience, exchange);
+            try
+            {
+                if (plan.Resilience is { } pipeline)
+                {
+                    attempt = await AskThroughAsync(pipeline, exchange);
+                }
+                else
+                {
+                    // AskAsync, written out: nearly every request ends with its first attempt, and each method between costs a resumption.
+                    (refused, var lease) = await PickAsync(exchange, first: true);
+                    if (refused == PickStatus.Picked)
+                    {
+                        attempt = await TryAsync(exchange, lease, number: 1, CancellationToken.None);
+                        if (MayAskAgain(exchange, attempt))
+                        {
+                            attempt = await AskAgainAsync(exchange, attempt, CancellationToken.None);
+                        }
+                    }
+                }
+            }
+            finally
+            {
+                if (exchange.Interim is { } interim)
+                {
+                    await interim.CloseAsync(timeouts.WriteIdle, _time); // before anything else is said to the client, whatever it is
+                }
+            }
         }
-        catch (RefusedException refused)
+        catch (RefusedException nobody)
         {
-            await RefuseAsync(exchange, refused.Status);
+            await RefuseAsync(exchange, nobody.Status);
             return;
         }
         catch (PipelineException told)
         {
             await TellAsync(exchange, told);
+            return;
+        }
+
+        if (attempt is null)
+        {
+            await RefuseAsync(exchange, refused);
             return;
         }
 

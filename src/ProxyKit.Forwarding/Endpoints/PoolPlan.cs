@@ -9,6 +9,9 @@ internal sealed class PoolPlan
 
     public required PoolClient Client { get; init; }
 
+    /// <summary>Whether the user has composed the client, whose handlers may add fields of any encoding.</summary>
+    public required bool HasUserClient { get; init; }
+
     public required UpstreamHandler.Recipe Recipe { get; init; }
 
     /// <summary>Addresses made for requests before.</summary>

@@ -57,6 +57,7 @@ internal sealed class PoolPlans
         {
             Settings = settings,
             Recipe = recipe,
+            HasUserClient = HasUserClient(pool),
             Client = before is not null && before.Recipe == recipe ? before.Client : MakeClient(pool, recipe),
             Addresses = before?.Addresses ?? new AddressMemory(),
             Upstream = recipe.Options,
@@ -74,13 +75,18 @@ internal sealed class PoolPlans
         };
     }
 
+    private bool HasUserClient(Pool pool)
+    {
+        var name = PoolHttpClient.NameOf(pool.Name);
+        return _services.GetServices<PoolHttpClient>().Any(client => client.Name == name);
+    }
+
     // A pool whose client the user has composed gets its handler from the factory; any other needs no factory between.
     private PoolClient MakeClient(Pool pool, UpstreamHandler.Recipe recipe)
     {
-        var name = PoolHttpClient.NameOf(pool.Name);
-        return _services.GetServices<PoolHttpClient>().Any(client => client.Name == name)
-            ? new PoolClient(new HttpMessageInvoker(_services.GetRequiredService<IHttpMessageHandlerFactory>().CreateHandler(name), disposeHandler: false))
-            : new PoolClient(new HttpMessageInvoker(UpstreamHandler.Create(recipe)));
+        return HasUserClient(pool)
+            ? new PoolClient(new HttpMessageInvoker(_services.GetRequiredService<IHttpMessageHandlerFactory>().CreateHandler(PoolHttpClient.NameOf(pool.Name)), disposeHandler: false))
+            : new PoolClient(new HttpMessageInvoker(recipe.Options.ForwardInformational ? new InterimHandler { InnerHandler = UpstreamHandler.Create(recipe) } : UpstreamHandler.Create(recipe)));
     }
 
     // Pools that configuration took away: their connections end with their last request.

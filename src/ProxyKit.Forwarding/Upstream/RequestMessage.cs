@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text;
 
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
@@ -13,11 +14,11 @@ internal static class RequestMessage
     private static readonly UriCreationOptions AsItIs = new() { DangerousDisablePathAndQueryCanonicalization = true };
 
     /// <summary>The request without target, its headers copied: no field that concerns the client's connection alone, none that the gateway sets itself.</summary>
-    public static HttpRequestMessage Create(HttpContext context, PoolPlan plan, Member member, HttpContent? content, bool isGrpc)
+    public static ForwardedRequest Create(HttpContext context, PoolPlan plan, Member member, HttpContent? content, bool isGrpc)
     {
         var incoming = context.Request;
         var isHttps = ReferenceEquals(member.Destination.Address.Scheme, Uri.UriSchemeHttps) || member.Destination.Address.Scheme == "https";
-        var request = new HttpRequestMessage(HttpMethod.Parse(incoming.Method), (Uri?)null) { Content = content };
+        var request = new ForwardedRequest(HttpMethod.Parse(incoming.Method)) { Content = content, IsAscii = !plan.HasUserClient };
         (request.Version, request.VersionPolicy) = plan.Upstream.Protocol switch
         {
             UpstreamProtocol.Http2 => (HttpVersion.Version20, HttpVersionPolicy.RequestVersionExact),
@@ -81,7 +82,7 @@ internal static class RequestMessage
         raw == path || (raw.Contains('%', StringComparison.Ordinal)
             && Uri.UnescapeDataString(raw.Replace("%2F", "%252F", StringComparison.Ordinal).Replace("%2f", "%252f", StringComparison.Ordinal)) == path);
 
-    private static void CopyHeaders(HttpContext context, PoolPlan plan, HttpRequestMessage request)
+    private static void CopyHeaders(HttpContext context, PoolPlan plan, ForwardedRequest request)
     {
         var headers = context.Request.Headers;
         var tokens = new ConnectionTokens(headers.Connection);
@@ -115,17 +116,22 @@ internal static class RequestMessage
             Add(request, name, values);
         }
 
-        if (HttpProtocol.IsHttp2(context.Request.Protocol) && HopByHop.AsksForTrailers(headers.TE))
+        if (HopByHop.AsksForTrailers(headers.TE))
         {
             request.Headers.TryAddWithoutValidation(HeaderNames.TE, "trailers");
+            if (request.Version.Major == 1)
+            {
+                request.Headers.TryAddWithoutValidation(HeaderNames.Connection, HeaderNames.TE); // it is for the next hop alone (RFC 9110 §10.1.4)
+            }
         }
     }
 
-    private static void Add(HttpRequestMessage request, string name, StringValues values)
+    private static void Add(ForwardedRequest request, string name, StringValues values)
     {
         if (values.Count == 1)
         {
             var value = values[0];
+            request.IsAscii &= Ascii.IsValid(value);
             if (!request.Headers.TryAddWithoutValidation(name, value) && !(request.Content ??= new EmptyContent()).Headers.TryAddWithoutValidation(name, value))
             {
                 throw NoName();
@@ -133,6 +139,8 @@ internal static class RequestMessage
 
             return;
         }
+
+        request.IsAscii = false;
 
         // HTTP/2 may split a cookie into lines, which HTTP/1.1 may not have (RFC 9113 §8.2.3).
         if (name.Equals("Cookie", StringComparison.OrdinalIgnoreCase))

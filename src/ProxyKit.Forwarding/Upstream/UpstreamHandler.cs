@@ -36,10 +36,16 @@ internal static class UpstreamHandler
             MaxResponseHeadersLength = options.MaxResponseHeadersKiB,
             Expect100ContinueTimeout = TimeSpan.FromSeconds(1),
             ConnectTimeout = connect > TimeSpan.Zero && tls > TimeSpan.Zero ? connect + tls : Timeout.InfiniteTimeSpan,
-            RequestHeaderEncodingSelector = static (_, _) => Encoding.Latin1,
+            RequestHeaderEncodingSelector = static (_, request) => request is ForwardedRequest { IsAscii: true } ? null : Encoding.Latin1,
             ResponseHeaderEncodingSelector = static (_, _) => Encoding.Latin1,
             ConnectCallback = (context, cancellationToken) => ConnectAsync(context.DnsEndPoint, connect, cancellationToken),
         };
+        if (options.ForwardInformational)
+        {
+            handler.PlaintextStreamFilter = static (context, _) =>
+                ValueTask.FromResult(context.NegotiatedHttpVersion.Major == 1 ? new InterimTap(context.PlaintextStream) : context.PlaintextStream);
+        }
+
         if (options.DangerousAcceptAnyCertificate)
         {
 #pragma warning disable CA5359 // the option's name says it

@@ -21,6 +21,13 @@ public sealed record UpstreamOptions : IValidatable, ICopyable<UpstreamOptions>
     /// <summary>The greatest size of a response's head, in KiB. The default is 64.</summary>
     public int MaxResponseHeadersKiB { get; set; } = 64;
 
+    /// <summary>
+    /// Whether interim responses, such as 103 (Early Hints), go on from a destination on HTTP/1.1 to a client on HTTP/1.1: at most 16 of them and
+    /// 16 KiB for each request; 100 has its own way. Clients that expect 100 get no others, nor does a route with response transforms send any, because
+    /// transforms see only the final response. Turn it off for clients that take the first head for the last. The default is true.
+    /// </summary>
+    public bool ForwardInformational { get; set; } = true;
+
     /// <summary>Whether certificates of destinations go unchecked: for tests only. The default is false.</summary>
     public bool DangerousAcceptAnyCertificate { get; set; }
 

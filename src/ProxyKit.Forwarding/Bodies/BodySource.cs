@@ -27,7 +27,7 @@ internal sealed class BodySource(HttpContext context, int keep) : IDisposable
     public bool CanReplay => !_lost;
 
     /// <summary>All of it, where it has been read to the end and kept whole; null otherwise.</summary>
-    public ReadOnlyMemory<byte>? Whole => _ended && !_lost ? _kept.AsMemory(0, _keptCount) : null;
+    public ReadOnlyMemory<byte>? Whole => _ended && !_lost ? _kept.AsMemory(0, _keptCount) : default(ReadOnlyMemory<byte>?); // a plain null would be an empty Memory
 
     /// <summary>Whether the destination has begun to answer: from then on a client that is slow to send is no fault.</summary>
     public bool IsAnswered { get; private set; }

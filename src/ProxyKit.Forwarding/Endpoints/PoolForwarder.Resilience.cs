@@ -71,8 +71,9 @@ internal sealed partial class PoolForwarder
                 return Polly.Outcome.FromException<HttpResponseMessage>(new OperationCanceledException());
             }
 
-            return attempt.Response is { } response
-                ? Polly.Outcome.FromResult(response)
+            // A strategy that cancelled knows its own doing again by this exception alone.
+            return attempt.Response is { } response ? Polly.Outcome.FromResult(response)
+                : outer.IsCancellationRequested ? Polly.Outcome.FromException<HttpResponseMessage>(new OperationCanceledException(outer))
                 : Polly.Outcome.FromException<HttpResponseMessage>(new AttemptException(attempt));
         }
         catch (Exception thrown) // what is thrown inside a pipeline may not be seen by its strategies

@@ -21,7 +21,7 @@ public class PickBenchmarks
 
     public static IEnumerable<string> Policies => All.Keys;
 
-    private static readonly Dictionary<string, (IBalancingPolicy Policy, bool Weighted)> All = new()
+    internal static readonly Dictionary<string, (IBalancingPolicy Policy, bool Weighted)> All = new()
     {
         ["RoundRobin"] = (new RoundRobin(), false),
         ["PowerOfTwo"] = (new PowerOfTwo(), false),

@@ -6,6 +6,12 @@ using BenchmarkDotNet.Toolchains.InProcess.Emit;
 
 using Perfolizer.Horology;
 
+if (args is ["picks"])
+{
+    ProxyKit.Benchmarks.PicksByCpuTime.Print();
+    return;
+}
+
 // Picks take nanoseconds, so short iterations hold millions of them; in process, so that the whole table takes two minutes.
 var job = Job.Default
     .WithToolchain(InProcessEmitToolchain.DontLogOutput)

@@ -173,8 +173,19 @@ public static class ForwardingExtensions
         AppContext.SetSwitch("Microsoft.AspNetCore.Server.Kestrel.DisableHttp1LineFeedTerminators", true);
         kestrel.AddServerHeader = false;
         kestrel.RequestHeaderEncodingSelector = static name => name == "Connection" ? ConnectionEncoding.Instance : Encoding.Latin1;
-        kestrel.ResponseHeaderEncodingSelector = static _ => Encoding.Latin1;
+        kestrel.ResponseHeaderEncodingSelector = static name => IsAlwaysAscii(name) ? null : Encoding.Latin1;
     }
+
+    // Fields that by their grammar are ASCII, which the server writes faster where it need not think of another encoding.
+    private static bool IsAlwaysAscii(string name) => name.Length switch
+    {
+        4 => name == "Date" || name == "Vary",
+        10 => name == "Connection",
+        13 => name == "Last-Modified" || name == "Accept-Ranges",
+        14 => name == "Content-Length",
+        17 => name == "Transfer-Encoding",
+        _ => false,
+    };
 
     private static PoolEndpointBuilder Map(IEndpointRouteBuilder endpoints, string pattern, PoolRoute route)
     {

@@ -31,7 +31,6 @@ internal sealed class BodyLease : HttpContent
             return response;
         }
 
-        lease.Dispose();
         response.Content = new BodyLease(response.Content, lease);
         return response;
     }

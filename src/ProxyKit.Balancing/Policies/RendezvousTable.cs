@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
@@ -86,17 +87,9 @@ internal sealed class RendezvousTable
                 at += Vector256.Create((uint)Lanes);
             }
 
-            Span<uint> draws = stackalloc uint[Lanes], members = stackalloc uint[Lanes];
-            most.CopyTo(draws);
-            owners.CopyTo(members);
-            for (var lane = 0; lane < Lanes; lane++)
-            {
-                // Equal draws go to the first by name, whichever lanes they stand in.
-                if (draws[lane] > greatest || (draws[lane] == greatest && members[lane] < best))
-                {
-                    (best, greatest) = ((int)members[lane], draws[lane]);
-                }
-            }
+            var half = Vector128.Max(most.GetLower(), most.GetUpper());
+            greatest = Math.Max(Math.Max(half[0], half[1]), Math.Max(half[2], half[3]));
+            best = (int)owners[BitOperations.TrailingZeroCount(Vector256.Equals(most, Vector256.Create(greatest)).ExtractMostSignificantBits())];
         }
 
         for (; done < _low.Length; done++)
@@ -129,17 +122,10 @@ internal sealed class RendezvousTable
                 at += Vector256.Create(Lanes);
             }
 
-            Span<float> bounds = stackalloc float[Lanes];
-            Span<int> members = stackalloc int[Lanes];
-            lowest.CopyTo(bounds);
-            owners.CopyTo(members);
-            var lane = 0;
-            for (var i = 1; i < Lanes; i++)
-            {
-                lane = bounds[i] < bounds[lane] ? i : lane;
-            }
-
-            (best, least) = (members[lane], Cost(scrambled, members[lane]));
+            var half = Vector128.Min(lowest.GetLower(), lowest.GetUpper());
+            var bottom = Math.Min(Math.Min(half[0], half[1]), Math.Min(half[2], half[3]));
+            best = owners[BitOperations.TrailingZeroCount(Vector256.Equals(lowest, Vector256.Create(bottom)).ExtractMostSignificantBits())];
+            least = Cost(scrambled, best);
             for (var i = 0; i < done; i += Lanes)
             {
                 var close = Vector256.LessThanOrEqual(Bound(key, key2, perWeight, i), Vector256.Create((float)(least * (1 + Rounding))));
@@ -167,6 +153,7 @@ internal sealed class RendezvousTable
     }
 
     // (1 - u)/weight for eight members, never above what it is exactly: 24 bits of it are a number in single precision as they are.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private Vector256<float> Bound(Vector256<uint> key, Vector256<uint> key2, float[] perWeight, int at)
     {
         const float Coarse = (float)((1.0 / (1L << 24)) * (1 - Rounding));
@@ -183,6 +170,7 @@ internal sealed class RendezvousTable
     }
 
     // The same for eight members from one on.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private Vector256<uint> Draw(Vector256<uint> key, Vector256<uint> key2, int at)
     {
         var low = Vector256.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(_low), (nuint)at);

@@ -58,6 +58,12 @@ public sealed class PoolDirectory : IDisposable
         metrics.Watch(this);
     }
 
+    /// <summary>
+    /// Raised when configuration was read again, whether or not it changed a pool. What reads the same configuration and names pools waits for
+    /// this: watchers of a section are called last first, so that one of its own would come before the pools.
+    /// </summary>
+    public event EventHandler? Reloaded;
+
     /// <summary>All pools there are now.</summary>
     public IReadOnlyList<Pool> Pools => [.. Volatile.Read(ref _pools).Values.Select(runner => runner.Pool).OrderBy(pool => pool.Name, StringComparer.Ordinal)];
 
@@ -200,6 +206,8 @@ public sealed class PoolDirectory : IDisposable
 
             Volatile.Write(ref _pools, pools.ToFrozenDictionary(StringComparer.Ordinal));
         }
+
+        Reloaded?.Invoke(this, EventArgs.Empty);
     }
 
     // A bad reload is refused for that pool alone, and said once however often it is seen.

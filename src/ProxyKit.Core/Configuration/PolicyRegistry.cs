@@ -33,12 +33,18 @@ public sealed class PolicyReader(IEnumerable<NamedPolicy> policies)
         return faults.Count == 0 ? made : throw new FormatException($"{section.Path}: {string.Join(" ", faults)}");
     }
 
-    /// <summary>The options of a policy from its section, read strictly.</summary>
+    /// <summary>The options of a policy from its section, read strictly; its defaults where the section is its name alone.</summary>
     /// <exception cref="FormatException">They have faults.</exception>
     public static T Options<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicProperties)] T>(
         IConfigurationSection section, Action<IConfigurationSection, T> bind, params ReadOnlySpan<string> alsoKnown)
         where T : class, IValidatable, new()
     {
+        ArgumentNullException.ThrowIfNull(section);
+        if (section.Value is not null && !section.GetChildren().Any())
+        {
+            return new T(); // its name alone, as in "Policy": "Maglev"
+        }
+
         var faults = new List<string>();
         return ConfigurationReader.TryRead(section, bind, faults, out var options, [.. alsoKnown, "Name"]) ? options : throw new FormatException(string.Join(" ", faults));
     }

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.IO.Pipelines;
 
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
 
 namespace ProxyKit.Forwarding;
@@ -16,6 +17,7 @@ internal sealed class BodySource(HttpContext context, int keep) : IDisposable
     private int _keptCount;
     private bool _lost;
     private bool _ended;
+    private volatile bool _stopping;
     private Task _copying = Task.CompletedTask;
 
     /// <summary>Its length as declared; null where the end says it.</summary>
@@ -36,9 +38,12 @@ internal sealed class BodySource(HttpContext context, int keep) : IDisposable
     /// <summary>What is wrong with the client's body, or with the client; null where nothing is.</summary>
     public Exception? ClientFault { get; private set; }
 
-    /// <summary>Copies the body to a destination. Called again for another attempt, once <see cref="StopAsync"/> has ended the one before.</summary>
+    /// <summary>Copies the body to a destination. Called again for another attempt, which first ends the one before.</summary>
+    /// <remarks>The handler itself may send again, on a new connection, while the copy to the broken one is not yet over.</remarks>
     public Task CopyToAsync(Stream destination, Deadline deadline, TimeoutOptions timeouts, CancellationToken cancellationToken) =>
-        _copying = CopyAsync(destination, deadline, timeouts, cancellationToken);
+        _copying = _copying.IsCompleted
+            ? CopyAsync(destination, deadline, timeouts, cancellationToken)
+            : CopyAfterAsync(StopAsync().AsTask(), destination, deadline, timeouts, cancellationToken);
 
     /// <summary>A destination has begun to answer.</summary>
     public void MarkAnswered() => IsAnswered = true;
@@ -46,13 +51,16 @@ internal sealed class BodySource(HttpContext context, int keep) : IDisposable
     /// <summary>Ends a copy that is under way, so that nobody reads the client but the next one.</summary>
     public async ValueTask StopAsync()
     {
-        if (_copying.IsCompleted)
+        var copying = _copying;
+        if (copying.IsCompleted)
         {
             return;
         }
 
+        _stopping = true;
         _reader.CancelPendingRead();
-        await _copying.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await copying.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _stopping = false;
     }
 
     /// <summary>Reads the body to its end, at most as much as is kept; false where it is longer.</summary>
@@ -67,7 +75,8 @@ internal sealed class BodySource(HttpContext context, int keep) : IDisposable
                 Keep(result.Buffer);
             }
 
-            _reader.AdvanceTo(fits ? result.Buffer.End : result.Buffer.Start, result.Buffer.End);
+            // What does not fit is not marked as looked at: the next read must find it at once, not wait for more to come.
+            _reader.AdvanceTo(fits ? result.Buffer.End : result.Buffer.Start);
             _ended = fits && result.IsCompleted;
             if (!fits)
             {
@@ -87,8 +96,19 @@ internal sealed class BodySource(HttpContext context, int keep) : IDisposable
         }
     }
 
+    private async Task CopyAfterAsync(Task before, Stream destination, Deadline deadline, TimeoutOptions timeouts, CancellationToken cancellationToken)
+    {
+        await before;
+        await CopyAsync(destination, deadline, timeouts, cancellationToken);
+    }
+
     private async Task CopyAsync(Stream destination, Deadline deadline, TimeoutOptions timeouts, CancellationToken cancellationToken)
     {
+        if (ClientFault is { } fault)
+        {
+            throw fault; // met before, while the body was read for a mirror
+        }
+
         if (_lost)
         {
             throw new NotReplayableException();
@@ -102,11 +122,8 @@ internal sealed class BodySource(HttpContext context, int keep) : IDisposable
 
         while (!_ended)
         {
-            if (!IsAnswered)
-            {
-                deadline.Set(TimeoutKind.RequestBody, timeouts.RequestBody);
-            }
-
+            // Once the answer has begun, a client that still sends keeps the exchange alive: the destination may wait for the end.
+            deadline.Set(IsAnswered ? TimeoutKind.ReadIdle : TimeoutKind.RequestBody, IsAnswered ? timeouts.ReadIdle : timeouts.RequestBody);
             var read = ReadAsync(cancellationToken);
             var result = read.IsCompleted ? await read : await FlushMeanwhileAsync(read.AsTask(), destination, cancellationToken);
             Keep(result.Buffer);
@@ -140,6 +157,7 @@ internal sealed class BodySource(HttpContext context, int keep) : IDisposable
         }
         catch
         {
+            _stopping = true;
             _reader.CancelPendingRead();
             try
             {
@@ -149,6 +167,8 @@ internal sealed class BodySource(HttpContext context, int keep) : IDisposable
             {
                 // As asked.
             }
+
+            _stopping = false;
 
             throw;
         }
@@ -160,16 +180,24 @@ internal sealed class BodySource(HttpContext context, int keep) : IDisposable
     {
         try
         {
-            var result = await _reader.ReadAsync(cancellationToken);
-            if (!result.IsCanceled)
+            while (true)
             {
-                return result;
-            }
+                var result = await _reader.ReadAsync(cancellationToken);
+                if (!result.IsCanceled)
+                {
+                    return result;
+                }
 
-            _reader.AdvanceTo(result.Buffer.Start); // without it, the server holds this read to be still under way
-            throw new OperationCanceledException();
+                _reader.AdvanceTo(result.Buffer.Start); // without it, the server holds this read to be still under way
+                if (_stopping)
+                {
+                    throw new OperationCanceledException();
+                }
+
+                // Meant for a copy that ended without another read: the reader keeps such a wish for whoever reads next.
+            }
         }
-        catch (Exception fault) when (fault is not OperationCanceledException)
+        catch (Exception fault) when (fault is IOException or ConnectionAbortedException)
         {
             // Whatever the server throws here is about the client: a bad chunk, a reset, a body that is too long or too slow.
             ClientFault = fault;

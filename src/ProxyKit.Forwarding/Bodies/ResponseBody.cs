@@ -1,4 +1,5 @@
 using System.IO.Pipelines;
+using System.Runtime.CompilerServices;
 
 namespace ProxyKit.Forwarding;
 
@@ -12,6 +13,7 @@ internal static class ResponseBody
 
     /// <summary>Copies to the end. Where <paramref name="length"/> is known, exactly as much.</summary>
     /// <exception cref="HttpIOException">The body ended before its length.</exception>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     public static async ValueTask CopyAsync(Stream source, PipeWriter client, long? length, Deadline deadline, TimeoutOptions timeouts)
     {
         var cancellationToken = deadline.Token;
@@ -75,9 +77,12 @@ internal static class ResponseBody
         var result = await flush;
         if (result.IsCompleted || result.IsCanceled)
         {
-            throw new OperationCanceledException("The client has gone.");
+            throw new ClientGoneException();
         }
 
         deadline.Set(TimeoutKind.ReadIdle, timeouts.ReadIdle);
     }
 }
+
+/// <summary>The client takes no more. The server says so here before it says so elsewhere; the destination is not to blame.</summary>
+internal sealed class ClientGoneException() : OperationCanceledException("The client has gone.");

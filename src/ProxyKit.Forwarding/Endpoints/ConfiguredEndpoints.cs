@@ -17,8 +17,7 @@ internal sealed partial class ConfiguredEndpoints : EndpointDataSource, IEndpoin
     private readonly Lock _making = new();
     private readonly List<Action<EndpointBuilder>> _conventions = [];
     private readonly List<Action<EndpointBuilder>> _finally = [];
-    private readonly IDisposable[] _reloads;
-    private Dictionary<string, RouteReader.Read> _routes = new(StringComparer.OrdinalIgnoreCase);
+    private Dictionary<string, Known> _routes = new(StringComparer.OrdinalIgnoreCase);
     private IReadOnlyList<Endpoint>? _endpoints;
     private CancellationTokenSource _changed = new();
     private string _lastFaults = "";
@@ -39,7 +38,8 @@ internal sealed partial class ConfiguredEndpoints : EndpointDataSource, IEndpoin
             throw new InvalidOperationException($"ProxyKit's routes have {(faults.Count == 1 ? "a fault" : $"{faults.Count} faults")}: {string.Join(" ", faults)}");
         }
 
-        _reloads = [.. _sections.Select(section => ChangeToken.OnChange(section.GetReloadToken, Reload))];
+        // Not the section's own token: its watchers are called last first, and a route may name a pool that comes with it.
+        plans.Pools.Reloaded += OnReloaded;
     }
 
     public override IReadOnlyList<Endpoint> Endpoints
@@ -48,7 +48,7 @@ internal sealed partial class ConfiguredEndpoints : EndpointDataSource, IEndpoin
         {
             lock (_making)
             {
-                return _endpoints ??= [.. _routes.Values.Select(Make)];
+                return _endpoints ??= [.. _routes.Values.Select(known => Make(known.Route))];
             }
         }
     }
@@ -67,21 +67,21 @@ internal sealed partial class ConfiguredEndpoints : EndpointDataSource, IEndpoin
 
     public void Dispose()
     {
-        foreach (var reload in _reloads)
-        {
-            reload.Dispose();
-        }
-
+        _plans.Pools.Reloaded -= OnReloaded;
         _changed.Dispose();
     }
 
-    private Dictionary<string, RouteReader.Read> Read(List<string> faults)
+    private void OnReloaded(object? sender, EventArgs e) => Reload();
+
+    private Dictionary<string, Known> Read(List<string> faults)
     {
-        var routes = new Dictionary<string, RouteReader.Read>(StringComparer.OrdinalIgnoreCase);
+        var routes = new Dictionary<string, Known>(StringComparer.OrdinalIgnoreCase);
         foreach (var section in _sections.SelectMany(section => section.GetSection("Routes").GetChildren()))
         {
             var found = new List<string>();
-            var route = _reader.TryRead(section, found);
+            var said = string.Join('\n', section.AsEnumerable(makePathsRelative: true));
+            _routes.TryGetValue(section.Key, out var last);
+            var route = last?.Said == said ? last.Route : TryRead(section, found);
             if (route is not null)
             {
                 foreach (var pool in RouteHolder.PoolsOf(route.Route).Where(pool => _plans.TryFind(pool) is null))
@@ -92,12 +92,12 @@ internal sealed partial class ConfiguredEndpoints : EndpointDataSource, IEndpoin
 
             if (found.Count == 0)
             {
-                routes[section.Key] = route!;
+                routes[section.Key] = last?.Said == said ? last : new Known(said, route!);
             }
             else
             {
                 faults.AddRange(found);
-                if (_routes.TryGetValue(section.Key, out var last))
+                if (last is not null)
                 {
                     routes[section.Key] = last;
                 }
@@ -105,6 +105,19 @@ internal sealed partial class ConfiguredEndpoints : EndpointDataSource, IEndpoin
         }
 
         return routes;
+    }
+
+    private RouteReader.Read? TryRead(IConfigurationSection section, List<string> faults)
+    {
+        try
+        {
+            return _reader.TryRead(section, faults);
+        }
+        catch (Exception fault) // a user's transform may throw as it is read; no other route may suffer for it
+        {
+            faults.Add($"{section.Path}: {fault.Message}");
+            return null;
+        }
     }
 
     private void Reload()
@@ -148,6 +161,9 @@ internal sealed partial class ConfiguredEndpoints : EndpointDataSource, IEndpoin
         _finally.ForEach(convention => convention(builder));
         return builder.Build();
     }
+
+    // A route and what its section said: what says the same as before stays the same.
+    private sealed record Known(string Said, RouteReader.Read Route);
 
     private static partial class Log
     {

@@ -67,5 +67,17 @@ internal sealed class Exchange(HttpContext context, PoolRoute route, PoolPlan pl
 
     public void ForgetTried() => _triedCount = 0;
 
-    public void Dispose() => Body?.Dispose();
+    /// <summary>Done when whoever else was asked for it has ended.</summary>
+    public Task Others { get; private set; } = Task.CompletedTask;
+
+    public void Await(Task other) => Others = Others.IsCompletedSuccessfully ? other : Task.WhenAll(Others, other);
+
+    /// <summary>The client through which it is sent, held until it is over.</summary>
+    public required PoolClient Client { get; init; }
+
+    public void Dispose()
+    {
+        Body?.Dispose();
+        Client.Release();
+    }
 }

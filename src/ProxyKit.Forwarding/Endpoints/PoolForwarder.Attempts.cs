@@ -1,6 +1,6 @@
-using Microsoft.AspNetCore.Http;
+using System.Runtime.CompilerServices;
 
-using Polly;
+using Microsoft.AspNetCore.Http;
 
 namespace ProxyKit.Forwarding;
 
@@ -10,32 +10,53 @@ internal sealed partial class PoolForwarder
     /// <summary>Asks members until one gives an answer to relay, or no more may be asked. The last attempt is what the client is told.</summary>
     private async ValueTask<Attempt> AskAsync(Exchange exchange, CancellationToken outer = default)
     {
-        var rules = exchange.Plan.Retries;
         var (status, lease) = await PickAsync(exchange, first: true);
         if (status != PickStatus.Picked)
         {
             throw new RefusedException(status);
         }
 
-        for (var number = 1; ; number++)
+        var attempt = await TryAsync(exchange, lease, number: 1, outer);
+        return MayAskAgain(exchange, attempt) ? await AskAgainAsync(exchange, attempt, outer) : attempt;
+    }
+
+    private ValueTask<Attempt> TryAsync(Exchange exchange, Lease lease, int number, CancellationToken outer) =>
+        exchange.Plan.Hedging is { } hedging && exchange.IsRepeatable && exchange.Body is null && exchange.Upgrade is null
+            ? TryHedgedAsync(exchange, lease, number, hedging, outer)
+            : SendAsync(exchange, Begin(exchange, lease), number, outer);
+
+    private async ValueTask<Attempt> TryHedgedAsync(Exchange exchange, Lease lease, int number, HedgeOptions hedging, CancellationToken outer)
+    {
+        var (attempt, others) = await HedgeAsync(exchange, lease, number, hedging, outer);
+        attempt.Number = number + others;
+        return attempt;
+    }
+
+    private static bool MayAskAgain(Exchange exchange, Attempt attempt) =>
+        exchange.Plan.Retries.Allows(new EndedAttempt(attempt.Number, exchange.IsRepeatable, exchange.CanReplay, attempt.Kind, (int?)attempt.Response?.StatusCode))
+        && !exchange.IsClientAtFault
+        && attempt.Timeout != TimeoutKind.Total; // no time is left for another, which would only be blamed
+
+    /// <summary>Asks others after the first attempt has failed, for as long as it may.</summary>
+    private async ValueTask<Attempt> AskAgainAsync(Exchange exchange, Attempt attempt, CancellationToken outer)
+    {
+        var rules = exchange.Plan.Retries;
+        while (MayAskAgain(exchange, attempt))
         {
-            var attempt = exchange.Plan.Hedging is { } hedging && exchange.IsRepeatable && exchange.Body is null
-                ? await HedgeAsync(exchange, lease, number, hedging, outer)
-                : await SendAsync(exchange, Begin(exchange, lease), number, outer);
-            if (!rules.Allows(new EndedAttempt(number, exchange.IsRepeatable, exchange.CanReplay, attempt.Kind, (int?)attempt.Response?.StatusCode))
-                || exchange.IsClientAtFault)
-            {
-                return attempt;
-            }
+            var number = attempt.Number;
 
             // Somebody else must be there to be asked before what this one said is dropped.
             exchange.MarkTried(attempt.Member);
-            (status, lease) = await PickAsync(exchange, first: false);
-            if (status == PickStatus.NoneLeft && attempt.Kind != OutcomeKind.Answered)
+            PickStatus status;
+            Lease lease;
+            try
             {
-                // All were tried, and failed in ways that may have passed: they may be asked once more.
-                exchange.ForgetTried();
-                (status, lease) = await PickAsync(exchange, first: false);
+                (status, lease) = await PickNextAsync(exchange, attempt);
+            }
+            catch
+            {
+                await DropAsync(exchange, attempt); // a user's policy may throw
+                throw;
             }
 
             if (status != PickStatus.Picked)
@@ -57,54 +78,32 @@ internal sealed partial class PoolForwarder
             {
                 await Task.Delay(wait, _time, exchange.Context.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
+
+            attempt = await TryAsync(exchange, lease, number + 1, outer);
         }
+
+        return attempt;
     }
 
-    /// <summary>The same inside the user's own pipeline, which may repeat, hedge, break or limit it as a whole.</summary>
-    private async ValueTask<Attempt> AskThroughAsync(ResiliencePipeline<HttpResponseMessage> pipeline, Exchange exchange)
+    private async ValueTask<(PickStatus Status, Lease Lease)> PickNextAsync(Exchange exchange, Attempt attempt)
     {
-        // The pipeline's token dies with the callback, so it may end the search for an answer, but not the answer's body.
-        Attempt? last = null;
-        var context = ResilienceContextPool.Shared.Get(exchange.Context.RequestAborted);
-        try
+        if (attempt.Response is not null)
         {
-            var outcome = await pipeline.ExecuteOutcomeAsync(
-                async (resilience, state) =>
-                {
-                    if (last is not null)
-                    {
-                        await DropAsync(state, last);
-                        last = null;
-                        state.ForgetTried();
-                    }
-
-                    try
-                    {
-                        last = await AskAsync(state, resilience.CancellationToken);
-                    }
-                    catch (RefusedException refused)
-                    {
-                        return Polly.Outcome.FromException<HttpResponseMessage>(refused);
-                    }
-
-                    return last.Response is { } response
-                        ? Polly.Outcome.FromResult(response)
-                        : Polly.Outcome.FromException<HttpResponseMessage>(new HttpRequestException($"The attempt ended {last.Kind}."));
-                },
-                context,
-                exchange);
-            if (last is not null)
-            {
-                return last;
-            }
-
-            // The pipeline answered without asking anybody: an open circuit, a limiter.
-            throw outcome.Exception as RefusedException ?? new RefusedException(PickStatus.NoneLeft);
+            // An answer is in hand, if a bad one: nobody waits in a queue for a better, least of all while it holds a seat.
+            var found = Pool.TryPick(out var other, exchange.Key, null, exchange.Tried.Span);
+            return (found, other);
         }
-        finally
+
+        attempt.Lease.Dispose(); // its seat is free for others while this one waits for a seat elsewhere
+        var (status, lease) = await PickAsync(exchange, first: false);
+        if (status == PickStatus.NoneLeft)
         {
-            ResilienceContextPool.Shared.Return(context);
+            // All were tried, and failed in ways that may have passed: they may be asked once more.
+            exchange.ForgetTried();
+            (status, lease) = await PickAsync(exchange, first: false);
         }
+
+        return (status, lease);
     }
 
     private async ValueTask<(PickStatus Status, Lease Lease)> PickAsync(Exchange exchange, bool first)
@@ -152,14 +151,21 @@ internal sealed partial class PoolForwarder
 
     private Attempt Begin(Exchange exchange, Lease lease)
     {
+        if (_empty != 0 && Interlocked.Exchange(ref _empty, 0) != 0)
+        {
+            Log.DestinationBack(_logger, Pool.Name);
+        }
+
         var deadline = _deadlines.Get();
         deadline.Begin(exchange.Total, exchange.Context.RequestAborted);
         return new Attempt(lease, lease.Member, deadline);
     }
 
     /// <summary>One attempt, to the answer's head or the failure. It throws nothing: failures are ends like others.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<Attempt> SendAsync(Exchange exchange, Attempt attempt, int number, CancellationToken outer = default)
     {
+        attempt.Number = number;
         var began = number == 1 ? exchange.Began : _time.GetTimestamp();
         using var link = outer.CanBeCanceled ? outer.UnsafeRegister(static state => ((Deadline)state!).Cancel(), attempt.Deadline) : default;
         Exception? fault = null;
@@ -167,13 +173,14 @@ internal sealed partial class PoolForwarder
         {
             attempt.Kind = OutcomeKind.Abandoned;
             attempt.Lease.Report(OutcomeKind.Abandoned);
+            attempt.Activity?.Ended(OutcomeKind.Abandoned, null, attempt.Refusal);
             return attempt;
         }
 
         try
         {
             attempt.Deadline.Set(TimeoutKind.FirstByte, exchange.Timeouts.FirstByte);
-            var response = await exchange.Plan.Client.SendAsync(request, attempt.Deadline.Token);
+            var response = await exchange.Client.Invoker.SendAsync(request, attempt.Deadline.Token);
             if (ResponseRule.Fault(response, exchange.Upgrade is not null) is { } nonsense)
             {
                 response.Dispose();
@@ -184,7 +191,7 @@ internal sealed partial class PoolForwarder
             exchange.Body?.MarkAnswered();
             attempt.Deadline.Set(TimeoutKind.ReadIdle, exchange.Timeouts.ReadIdle);
         }
-        catch (Exception thrown) when (thrown is HttpRequestException or IOException or OperationCanceledException or InvalidOperationException or ObjectDisposedException or FormatException)
+        catch (Exception thrown) // handlers may be the user's and throw anything; the seat and the deadline must come back
         {
             exchange.HeadFault ??= thrown as BadHttpRequestException;
             (attempt.Kind, attempt.Timeout) = !exchange.IsClientAtFault ? Failure.Read(thrown, attempt.Deadline) : (OutcomeKind.Abandoned, TimeoutKind.None);
@@ -214,11 +221,16 @@ internal sealed partial class PoolForwarder
     }
 
     // Null where a transform refused the request, or failed: nothing was sent, and no member is to blame.
-    private async ValueTask<HttpRequestMessage?> MessageAsync(Exchange exchange, Attempt attempt, int number)
+    private async ValueTask<ForwardedRequest?> MessageAsync(Exchange exchange, Attempt attempt, int number)
     {
         try
         {
             return await MakeAsync(exchange, attempt, number);
+        }
+        catch (OperationCanceledException) when (attempt.Deadline.Reached != TimeoutKind.None)
+        {
+            attempt.Timeout = attempt.Deadline.Reached; // a transform that waited too long
+            return null;
         }
         catch (Exception thrown) when (!attempt.Deadline.ClientLeft) // transforms are the user's and may throw anything
         {
@@ -231,7 +243,7 @@ internal sealed partial class PoolForwarder
         }
     }
 
-    private async ValueTask<HttpRequestMessage> MakeAsync(Exchange exchange, Attempt attempt, int number)
+    private async ValueTask<ForwardedRequest> MakeAsync(Exchange exchange, Attempt attempt, int number)
     {
         var content = exchange.Body is { } body ? new RequestContent(body, attempt.Deadline, exchange.Timeouts)
             : exchange.IsRepeatable ? null : (HttpContent)new EmptyContent();
@@ -250,6 +262,7 @@ internal sealed partial class PoolForwarder
         var (path, query) = (exchange.Path, exchange.Query);
         if (!exchange.Route.RequestTransforms.IsEmpty)
         {
+            request.IsAscii = false; // they may add what they like
             var transform = new RequestTransformContext { HttpContext = exchange.Context, Request = request, Destination = destination, Path = path, Query = query };
             foreach (var step in exchange.Route.RequestTransforms)
             {
@@ -263,7 +276,7 @@ internal sealed partial class PoolForwarder
             }
         }
 
-        request.RequestUri = RequestMessage.Address(destination, query.Length == 0 ? path : path + query);
+        request.RequestUri = exchange.Plan.Addresses.Of(destination, query.Length == 0 ? path : path + query);
         request.Interim = attempt.Interim = exchange.Interim?.Open();
         return request;
     }

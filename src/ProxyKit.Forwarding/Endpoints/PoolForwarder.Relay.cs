@@ -1,4 +1,5 @@
 using System.Net.Http.Headers;
+using System.Runtime.CompilerServices;
 
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
@@ -10,6 +11,7 @@ namespace ProxyKit.Forwarding;
 // The answer's way to the client.
 internal sealed partial class PoolForwarder
 {
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     private async ValueTask RelayAsync(Exchange exchange, Attempt attempt, HttpResponseMessage answer)
     {
         var context = exchange.Context;
@@ -35,7 +37,11 @@ internal sealed partial class PoolForwarder
                 }
             }
 
-            await context.Response.CompleteAsync();
+            // The client may have its end while it still sends; where it does not, the server ends the response when we are done.
+            if (exchange.Body is { IsIdle: false })
+            {
+                await context.Response.CompleteAsync();
+            }
         }
         catch (Exception fault) when (fault is IOException or HttpRequestException or OperationCanceledException or InvalidOperationException or ObjectDisposedException or FormatException)
         {
@@ -43,11 +49,24 @@ internal sealed partial class PoolForwarder
         }
     }
 
-    private static async ValueTask<bool> TryRelayHeadAsync(Exchange exchange, Attempt attempt, HttpResponseMessage answer)
+    private async ValueTask<bool> TryRelayHeadAsync(Exchange exchange, Attempt attempt, HttpResponseMessage answer)
     {
         try
         {
-            await RelayHeadAsync(exchange, attempt, answer);
+            CopyHead(exchange.Context, answer);
+        }
+        catch (InvalidOperationException fault)
+        {
+            // A field that the server does not take: a control character, a length beyond all numbers. The destination said it.
+            attempt.Kind = OutcomeKind.Broken;
+            attempt.Lease.Report(OutcomeKind.BodyBroken);
+            Log.BodyBroken(_logger, fault, attempt.Member.Destination.Name, Pool.Name, TimeoutKind.None);
+            return false;
+        }
+
+        try
+        {
+            await TransformAsync(exchange, attempt, answer);
             return true;
         }
         catch (Exception thrown) when (!exchange.Context.Response.HasStarted) // transforms are the user's and may throw anything
@@ -57,12 +76,11 @@ internal sealed partial class PoolForwarder
         }
     }
 
-    private static async ValueTask RelayHeadAsync(Exchange exchange, Attempt attempt, HttpResponseMessage answer)
+    private static void CopyHead(HttpContext context, HttpResponseMessage answer)
     {
-        var context = exchange.Context;
         var response = context.Response;
         response.StatusCode = (int)answer.StatusCode;
-        if (HttpProtocol.IsHttp11(context.Request.Protocol) && answer.ReasonPhrase is { Length: > 0 } phrase && phrase != ReasonPhrases.GetReasonPhrase(response.StatusCode))
+        if (HttpProtocol.IsHttp11(context.Request.Protocol) && answer.ReasonPhrase is { Length: > 0 } phrase && !phrase.AsSpan().ContainsAnyInRange('\0', '\u001f') && phrase != ReasonPhrases.GetReasonPhrase(response.StatusCode))
         {
             context.Features.GetRequiredFeature<IHttpResponseFeature>().ReasonPhrase = phrase;
         }
@@ -74,7 +92,11 @@ internal sealed partial class PoolForwarder
         {
             response.ContentLength = null; // RFC 9110 §8.6; some servers send one, and a length other than 0 would never be met
         }
+    }
 
+    private static async ValueTask TransformAsync(Exchange exchange, Attempt attempt, HttpResponseMessage answer)
+    {
+        var context = exchange.Context;
         if (!exchange.Route.ResponseTransforms.IsEmpty)
         {
             var transform = new ResponseTransformContext { HttpContext = context, Response = answer, Destination = attempt.Member.Destination };
@@ -96,7 +118,7 @@ internal sealed partial class PoolForwarder
     {
         var context = exchange.Context;
         var timeout = attempt.Deadline.Reached;
-        if (!attempt.Deadline.ClientLeft && timeout != TimeoutKind.WriteIdle && exchange.Body?.ClientFault is null && !context.RequestAborted.IsCancellationRequested)
+        if (fault is not ClientGoneException && !attempt.Deadline.ClientLeft && timeout != TimeoutKind.WriteIdle && exchange.Body?.ClientFault is null && !context.RequestAborted.IsCancellationRequested)
         {
             attempt.Lease.Report(OutcomeKind.BodyBroken);
             Log.BodyBroken(_logger, fault, attempt.Member.Destination.Name, Pool.Name, timeout);
@@ -145,11 +167,13 @@ internal sealed partial class PoolForwarder
 
     private static void RelayTrailers(HttpContext context, HttpResponseMessage answer)
     {
-        var trailers = answer.TrailingHeaders.NonValidated;
-        if (trailers.Count == 0 || !context.Response.SupportsTrailers())
+        // Asked in this order, because an answer makes its trailers when they are first asked for.
+        if (!context.Response.SupportsTrailers())
         {
             return;
         }
+
+        var trailers = answer.TrailingHeaders.NonValidated;
 
         foreach (var (name, values) in trailers)
         {

@@ -39,6 +39,7 @@ internal sealed partial class PoolForwarder
         finally
         {
             await EndAsync(exchange, attempt);
+            await exchange.Others;
         }
     }
 
@@ -75,6 +76,7 @@ internal sealed partial class PoolForwarder
             && (!answer.Headers.NonValidated.TryGetValues(HeaderNames.SecWebSocketAccept, out var accept) || accept.ToString() != Upgrade.Accept(key)))
         {
             attempt.Kind = OutcomeKind.Broken;
+            attempt.Lease.Report(OutcomeKind.BodyBroken);
             await FailAsync(exchange, attempt);
             return;
         }

@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Logging;
@@ -16,7 +17,10 @@ internal sealed partial class PoolForwarder : IDisposable
     private readonly ForwardingMetrics _metrics;
     private readonly ILogger _logger;
     private readonly ObjectPool<Deadline> _deadlines;
+    private readonly Lock _renewing = new();
     private PoolPlan _plan;
+    private bool _removed;
+    private int _empty; // 1 while nobody can serve
 
     public PoolForwarder(Pool pool, PoolPlans plans, TimeProvider time, ForwardingMetrics metrics, ObjectPool<Deadline> deadlines, ILogger logger)
     {
@@ -39,7 +43,8 @@ internal sealed partial class PoolForwarder : IDisposable
     public async Task ForwardAsync(HttpContext context, PoolRoute route)
     {
         var plan = Plan;
-        if (Refusal(context, route) is { } refusal)
+        var (path, query) = RequestMessage.Target(context);
+        if ((Refusal(context, route) ?? Rewritten(context, route, path, query)) is { } refusal)
         {
             _metrics.Refused(Pool.Name, refusal.Status, refusal.Reason);
             await Problem.WriteAsync(context, refusal.Status, refusal.Detail, close: refusal.Reason == "framing");
@@ -49,7 +54,6 @@ internal sealed partial class PoolForwarder : IDisposable
         var began = _time.GetTimestamp();
         plan.Budget.Deposit(began);
         var timeouts = route.Timeouts ?? plan.Timeouts;
-        var (path, query) = RequestMessage.Target(context);
         using var exchange = new Exchange(context, route, plan, timeouts, began)
         {
             Total = Deadline.After(_time, began, timeouts.Total),
@@ -60,6 +64,7 @@ internal sealed partial class PoolForwarder : IDisposable
             Key = (route.Key ?? plan.Key)?.Of(context),
             Session = plan.Stickiness?.Find(context, Pool.Snapshot) ?? default,
             Upgrade = Upgrade.Wanted(context),
+            Client = plan.Client.TryHold() ? plan.Client : Hold().Client, // last, as the user's key may throw
         };
         if (exchange.Upgrade is { } upgrade)
         {
@@ -74,12 +79,29 @@ internal sealed partial class PoolForwarder : IDisposable
             await _plans.Mirrors.SendAsync(mirror, exchange);
         }
 
-        Attempt attempt;
+        Attempt? attempt = null;
+        var refused = PickStatus.Picked;
         try
         {
             try
             {
-                attempt = plan.Resilience is null ? await AskAsync(exchange) : await AskThroughAsync(plan.Resilience, exchange);
+                if (plan.Resilience is { } pipeline)
+                {
+                    attempt = await AskThroughAsync(pipeline, exchange);
+                }
+                else
+                {
+                    // AskAsync, written out: nearly every request ends with its first attempt, and each method between costs a resumption.
+                    (refused, var lease) = await PickAsync(exchange, first: true);
+                    if (refused == PickStatus.Picked)
+                    {
+                        attempt = await TryAsync(exchange, lease, number: 1, CancellationToken.None);
+                        if (MayAskAgain(exchange, attempt))
+                        {
+                            attempt = await AskAgainAsync(exchange, attempt, CancellationToken.None);
+                        }
+                    }
+                }
             }
             finally
             {
@@ -89,9 +111,20 @@ internal sealed partial class PoolForwarder : IDisposable
                 }
             }
         }
-        catch (RefusedException refused)
+        catch (RefusedException nobody)
         {
-            await RefuseAsync(exchange, refused.Status);
+            await RefuseAsync(exchange, nobody.Status);
+            return;
+        }
+        catch (PipelineException told)
+        {
+            await TellAsync(exchange, told);
+            return;
+        }
+
+        if (attempt is null)
+        {
+            await RefuseAsync(exchange, refused);
             return;
         }
 
@@ -109,10 +142,37 @@ internal sealed partial class PoolForwarder : IDisposable
         finally
         {
             await EndAsync(exchange, attempt);
+            await exchange.Others; // hedges that lost have ended before the server uses the context again
         }
     }
 
-    public void Dispose() => _plan.Client.Dispose();
+    /// <summary>The plan and its client, held for one request.</summary>
+    public (PoolPlan Plan, PoolClient Client) Hold()
+    {
+        while (true)
+        {
+            var plan = Plan;
+            if (plan.Client.TryHold())
+            {
+                return (plan, plan.Client);
+            }
+
+            if (Volatile.Read(ref _removed))
+            {
+                return (plan, new PoolClient(plan.Client.Invoker)); // the pool is gone and has no member left to send to
+            }
+        }
+    }
+
+    /// <summary>The pool is gone.</summary>
+    public void Dispose()
+    {
+        lock (_renewing)
+        {
+            Volatile.Write(ref _removed, true);
+            _plan.Client.Retire();
+        }
+    }
 
     private static bool IsGrpcRequest(HttpRequest request) =>
         request.ContentType is { } type && type.StartsWith("application/grpc", StringComparison.OrdinalIgnoreCase) && HttpProtocol.IsHttp2(request.Protocol);
@@ -147,13 +207,24 @@ internal sealed partial class PoolForwarder : IDisposable
             : null;
     }
 
+    // What a middleware, or the server's reading of the absolute-form, made of the target is judged like what came.
+    private static (int Status, string Reason, string Detail)? Rewritten(HttpContext context, PoolRoute route, string path, string query) =>
+        context.Features.Get<IHttpRequestFeature>()?.RawTarget is { } raw && raw.StartsWith(path, StringComparison.Ordinal) && raw.Length == path.Length + query.Length && raw.EndsWith(query, StringComparison.Ordinal)
+            ? null
+            : TargetRule.Fault(path + query, route.AllowAmbiguousPaths) is { } fault ? (400, "target", fault) : null;
+
     private PoolPlan Renew()
     {
-        lock (_deadlines)
+        lock (_renewing)
         {
-            if (!ReferenceEquals(_plan.Settings, Pool.Snapshot.Settings))
+            if (!_removed && !ReferenceEquals(_plan.Settings, Pool.Snapshot.Settings))
             {
-                _plan = _plans.Compile(Pool, _plan);
+                var before = _plan;
+                Volatile.Write(ref _plan, _plans.Compile(Pool, before));
+                if (!ReferenceEquals(before.Client, _plan.Client))
+                {
+                    before.Client.Retire();
+                }
             }
 
             return _plan;
@@ -207,13 +278,18 @@ internal sealed partial class PoolForwarder : IDisposable
 
     private Task RefuseAsync(Exchange exchange, PickStatus status)
     {
+        if (exchange.Context.RequestAborted.IsCancellationRequested)
+        {
+            return LeftAsync(exchange.Context); // it left while it waited; that nobody was picked says nothing of the pool
+        }
+
         var (reason, detail) = status == PickStatus.Full
             ? ("full", "All servers hold as many requests as they may.")
             : ("no_destination", "No server can take the request now.");
         _metrics.Refused(Pool.Name, StatusCodes.Status503ServiceUnavailable, reason);
-        if (status == PickStatus.NoneLeft)
+        if (status == PickStatus.NoneLeft && Interlocked.Exchange(ref _empty, 1) == 0)
         {
-            Log.NoDestination(_logger, Pool.Name);
+            Log.NoDestination(_logger, Pool.Name); // once, not for each request: there may be thousands a second
         }
 
         return Problem.WriteAsync(
@@ -235,6 +311,11 @@ internal sealed partial class PoolForwarder : IDisposable
 
         if (exchange.Body?.ClientFault is { } fault)
         {
+            if (fault is not BadHttpRequestException && (attempt.Deadline.ClientLeft || context.RequestAborted.IsCancellationRequested || fault is ConnectionResetException or ConnectionAbortedException))
+            {
+                return LeftAsync(context);
+            }
+
             var status = fault is BadHttpRequestException bad ? bad.StatusCode : StatusCodes.Status400BadRequest;
             _metrics.Refused(Pool.Name, status, "body");
             return Problem.WriteAsync(context, status, status == StatusCodes.Status413PayloadTooLarge ? "The body is larger than this route allows." : "The body did not arrive as announced.");
@@ -254,8 +335,7 @@ internal sealed partial class PoolForwarder : IDisposable
 
         if (attempt.Deadline.ClientLeft)
         {
-            context.Response.StatusCode = StatusCodes.Status499ClientClosedRequest; // for logs; nobody is there to read it
-            return Task.CompletedTask;
+            return LeftAsync(context);
         }
 
         var (code, reason, detail) = (attempt.Kind, attempt.Timeout) switch
@@ -264,12 +344,19 @@ internal sealed partial class PoolForwarder : IDisposable
             (_, TimeoutKind.Connect) => (StatusCodes.Status504GatewayTimeout, "timeout", $"No connection to a server was open within {exchange.Plan.Recipe.Connect}."),
             (_, TimeoutKind.Tls) => (StatusCodes.Status504GatewayTimeout, "timeout", $"No TLS handshake with a server was done within {exchange.Plan.Recipe.Tls}."),
             (_, TimeoutKind.FirstByte) => (StatusCodes.Status504GatewayTimeout, "timeout", $"No server began to answer within {exchange.Timeouts.FirstByte}."),
+            (_, TimeoutKind.ReadIdle) => (StatusCodes.Status504GatewayTimeout, "timeout", $"The server began to answer and then sent nothing for {exchange.Timeouts.ReadIdle}."),
             (_, TimeoutKind.Total) => (StatusCodes.Status504GatewayTimeout, "timeout", $"The request was not done within {exchange.Timeouts.Total}."),
             (OutcomeKind.NotConnected, _) => (StatusCodes.Status502BadGateway, "not_connected", "No server could be reached."),
             _ => (StatusCodes.Status502BadGateway, "broken", "The server broke off or answered with something that is not HTTP."),
         };
         _metrics.Refused(Pool.Name, code, reason);
         return Problem.WriteAsync(context, code, detail, attempt.Timeout);
+    }
+
+    private static Task LeftAsync(HttpContext context)
+    {
+        context.Response.StatusCode = StatusCodes.Status499ClientClosedRequest; // for logs; nobody is there to read it
+        return Task.CompletedTask;
     }
 
     /// <summary>There was nobody to ask.</summary>
@@ -280,13 +367,20 @@ internal sealed partial class PoolForwarder : IDisposable
 
     private static partial class Log
     {
-        [LoggerMessage(1, LogLevel.Warning, "Pool {Pool} has no destination that may serve; the request is refused with 503.", EventName = "NoDestination")]
+        [LoggerMessage(1, LogLevel.Warning, "Pool {Pool} has no destination that may serve; requests are refused with 503 until it has.", EventName = "NoDestination")]
         public static partial void NoDestination(ILogger logger, string pool);
 
-        [LoggerMessage(2, LogLevel.Information, "Attempt {Attempt} at destination {Destination} of pool {Pool} ended {Outcome}; another is asked.", EventName = "Retrying")]
+        [LoggerMessage(6, LogLevel.Information, "Pool {Pool} can serve again.", EventName = "DestinationBack")]
+        public static partial void DestinationBack(ILogger logger, string pool);
+
+        [LoggerMessage(7, LogLevel.Warning, "The resilience pipeline of pool {Pool} failed.", EventName = "PipelineFailed")]
+        public static partial void PipelineFailed(ILogger logger, Exception fault, string pool);
+
+        [LoggerMessage(2, LogLevel.Debug, "Attempt {Attempt} at destination {Destination} of pool {Pool} ended {Outcome}; another is asked.", EventName = "Retrying")]
         public static partial void Retrying(ILogger logger, string destination, string pool, OutcomeKind outcome, int attempt);
 
-        [LoggerMessage(3, LogLevel.Warning, "Attempt {Attempt} at destination {Destination} of pool {Pool} ended {Outcome} ({Timeout}).", EventName = "AttemptFailed")]
+        // No warning: there may be one for each request while a destination is down, and its health says that once.
+        [LoggerMessage(3, LogLevel.Information, "Attempt {Attempt} at destination {Destination} of pool {Pool} ended {Outcome} ({Timeout}).", EventName = "AttemptFailed")]
         public static partial void Failed(ILogger logger, Exception? fault, string destination, string pool, OutcomeKind outcome, TimeoutKind timeout, int attempt);
 
         [LoggerMessage(5, LogLevel.Error, "A transform of a route to pool {Pool} failed.", EventName = "TransformFailed")]

@@ -7,9 +7,15 @@ internal sealed class PoolPlan
 {
     public required PoolSettings Settings { get; init; }
 
-    public required HttpMessageInvoker Client { get; init; }
+    public required PoolClient Client { get; init; }
+
+    /// <summary>Whether the user has composed the client, whose handlers may add fields of any encoding.</summary>
+    public required bool HasUserClient { get; init; }
 
     public required UpstreamHandler.Recipe Recipe { get; init; }
+
+    /// <summary>Addresses made for requests before.</summary>
+    public required AddressMemory Addresses { get; init; }
 
     public required UpstreamOptions Upstream { get; init; }
 

@@ -25,6 +25,7 @@ internal sealed class PoolPlans
         _logger = loggers.CreateLogger(ForwardingMetrics.Name);
         _deadlines = new DefaultObjectPool<Deadline>(new Deadline.Source(time), 1024);
         Mirrors = new Mirrors(this, time, metrics);
+        pools.Reloaded += (_, _) => RetireRemoved();
     }
 
     public Mirrors Mirrors { get; }
@@ -34,6 +35,9 @@ internal sealed class PoolPlans
 
     /// <summary>The names of all pools there are now.</summary>
     public IEnumerable<string> Names => _pools.Pools.Select(pool => $"'{pool.Name}'");
+
+    /// <summary>The host's pools.</summary>
+    public PoolDirectory Pools => _pools;
 
     /// <summary>The forwarder of the pool of that name.</summary>
     /// <exception cref="KeyNotFoundException">There is none; the message says which there are.</exception>
@@ -53,7 +57,9 @@ internal sealed class PoolPlans
         {
             Settings = settings,
             Recipe = recipe,
+            HasUserClient = HasUserClient(pool),
             Client = before is not null && before.Recipe == recipe ? before.Client : MakeClient(pool, recipe),
+            Addresses = before?.Addresses ?? new AddressMemory(),
             Upstream = recipe.Options,
             Timeouts = settings.Get<TimeoutOptions>() ?? new TimeoutOptions(),
             Retries = new RetryRule(retries),
@@ -69,13 +75,34 @@ internal sealed class PoolPlans
         };
     }
 
-    // A pool whose client the user has composed gets its handler from the factory; any other needs no factory between.
-    private HttpMessageInvoker MakeClient(Pool pool, UpstreamHandler.Recipe recipe)
+    private bool HasUserClient(Pool pool)
     {
         var name = PoolHttpClient.NameOf(pool.Name);
-        return _services.GetServices<PoolHttpClient>().Any(client => client.Name == name)
-            ? new HttpMessageInvoker(_services.GetRequiredService<IHttpMessageHandlerFactory>().CreateHandler(name), disposeHandler: false)
-            : new HttpMessageInvoker(recipe.Options.ForwardInformational ? new InterimHandler { InnerHandler = UpstreamHandler.Create(recipe) } : UpstreamHandler.Create(recipe));
+        return _services.GetServices<PoolHttpClient>().Any(client => client.Name == name);
+    }
+
+    // A pool whose client the user has composed gets its handler from the factory; any other needs no factory between.
+    private PoolClient MakeClient(Pool pool, UpstreamHandler.Recipe recipe)
+    {
+        return HasUserClient(pool)
+            ? new PoolClient(new HttpMessageInvoker(_services.GetRequiredService<IHttpMessageHandlerFactory>().CreateHandler(PoolHttpClient.NameOf(pool.Name)), disposeHandler: false))
+            : new PoolClient(new HttpMessageInvoker(recipe.Options.ForwardInformational ? new InterimHandler { InnerHandler = UpstreamHandler.Create(recipe) } : UpstreamHandler.Create(recipe)));
+    }
+
+    // Pools that configuration took away: their connections end with their last request.
+    private void RetireRemoved()
+    {
+        lock (_making)
+        {
+            foreach (var (pool, forwarder) in _forwarders.ToList())
+            {
+                if (!_pools.TryFind(pool.Name, out var now) || !ReferenceEquals(now, pool))
+                {
+                    _forwarders.Remove(pool);
+                    forwarder.Dispose();
+                }
+            }
+        }
     }
 
     private PoolForwarder Of(Pool pool)

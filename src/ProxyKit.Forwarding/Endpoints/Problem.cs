@@ -26,6 +26,11 @@ internal static class Problem
             context.Response.Headers.Connection = "close"; // where the request ends is in doubt, and with it where the next one begins
         }
 
+        if (status == StatusCodes.Status405MethodNotAllowed)
+        {
+            context.Response.Headers.Allow = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"; // RFC 9110 §15.5.6
+        }
+
         if (retryAfter is { } after)
         {
             context.Response.Headers.RetryAfter = ((long)Math.Ceiling(after.TotalSeconds)).ToString(System.Globalization.CultureInfo.InvariantCulture);

@@ -18,13 +18,15 @@ internal sealed class Mirrors(PoolPlans plans, TimeProvider time, ForwardingMetr
         byte[]? body = null;
         if (exchange.Body is { } source)
         {
-            if (exchange.Context.Request.ContentLength > options.MaxBodyBytes || !await TryReadAsync(exchange, source))
+            // What is kept for retries may be more than is copied.
+            var isWhole = !(exchange.Context.Request.ContentLength > options.MaxBodyBytes) && await TryReadAsync(exchange, source);
+            if (!isWhole || source.Whole is not { } whole || whole.Length > options.MaxBodyBytes)
             {
-                metrics.Mirrored(options.Pool, "too_large");
+                metrics.Mirrored(options.Pool, source.ClientFault is null ? "too_large" : "incomplete");
                 return;
             }
 
-            body = source.Whole?.ToArray();
+            body = whole.ToArray();
         }
 
         if (Interlocked.Increment(ref _running) > options.MaxConcurrent)
@@ -41,20 +43,36 @@ internal sealed class Mirrors(PoolPlans plans, TimeProvider time, ForwardingMetr
             return;
         }
 
-        // Made here, while the client's request is surely there to be read.
-        var content = body is null ? null : new ByteArrayContent(body);
-        var plan = forwarder.Plan;
-        var request = RequestMessage.Create(exchange.Context, plan, lease.Member, content, exchange.IsGrpc);
-        request.RequestUri = RequestMessage.Address(lease.Member.Destination, exchange.Path + exchange.Query);
-        metrics.Mirrored(options.Pool, "sent");
-        _ = RunAsync(options, plan, lease, request);
-    }
-
-    private static async ValueTask<bool> TryReadAsync(Exchange exchange, BodySource source)
-    {
+        var (plan, client) = forwarder.Hold();
+        HttpRequestMessage request;
         try
         {
-            return await source.TryReadAllAsync(exchange.Context.RequestAborted);
+            // Made here, while the client's request is surely there to be read.
+            var content = body is not null ? new ByteArrayContent(body) : exchange.IsRepeatable ? null : (HttpContent)new EmptyContent();
+            request = RequestMessage.Create(exchange.Context, plan, lease.Member, content, exchange.IsGrpc);
+            request.RequestUri = RequestMessage.Address(lease.Member.Destination, exchange.Path + exchange.Query);
+        }
+        catch (Exception)
+        {
+            // The request's own attempt meets the same and says so; what was taken for the copy must not stay taken.
+            client.Release();
+            lease.Dispose();
+            Interlocked.Decrement(ref _running);
+            return;
+        }
+
+        metrics.Mirrored(options.Pool, "sent");
+        _ = RunAsync(options, client, lease, request);
+    }
+
+    private async ValueTask<bool> TryReadAsync(Exchange exchange, BodySource source)
+    {
+        // A client that stands still meets the request's own limit once here and once more where the body is sent.
+        using var limit = exchange.Timeouts.RequestBody > TimeSpan.Zero ? new CancellationTokenSource(exchange.Timeouts.RequestBody, time) : null;
+        using var link = CancellationTokenSource.CreateLinkedTokenSource(exchange.Context.RequestAborted, limit?.Token ?? CancellationToken.None);
+        try
+        {
+            return await source.TryReadAllAsync(link.Token);
         }
         catch (Exception fault) when (fault is IOException or OperationCanceledException or BadHttpRequestException)
         {
@@ -62,22 +80,23 @@ internal sealed class Mirrors(PoolPlans plans, TimeProvider time, ForwardingMetr
         }
     }
 
-    private async Task RunAsync(MirrorOptions options, PoolPlan plan, Lease lease, HttpRequestMessage request)
+    private async Task RunAsync(MirrorOptions options, PoolClient client, Lease lease, HttpRequestMessage request)
     {
         await Task.Yield();
         using var deadline = new CancellationTokenSource(options.Timeout, time);
         try
         {
-            using var response = await plan.Client.SendAsync(request, deadline.Token);
+            using var response = await client.Invoker.SendAsync(request, deadline.Token);
             lease.Report(OutcomeKind.Answered, (int)response.StatusCode);
             await response.Content.CopyToAsync(Stream.Null, deadline.Token);
         }
-        catch (Exception fault) when (fault is HttpRequestException or IOException or OperationCanceledException)
+        catch (Exception) // handlers may be the user's and throw anything; nobody waits to hear of it
         {
             lease.Report(deadline.IsCancellationRequested ? OutcomeKind.TimedOut : OutcomeKind.Broken);
         }
         finally
         {
+            client.Release();
             lease.Dispose();
             request.Dispose();
             Interlocked.Decrement(ref _running);

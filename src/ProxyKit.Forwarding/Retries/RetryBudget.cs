@@ -27,10 +27,12 @@ internal sealed class RetryBudget(double share, double perSecond, TimeProvider t
             double retries = 0;
             foreach (var other in _slots)
             {
-                if (other.Second > second - Seconds && other.Second <= second)
+                // Retries of the second that is only half out of the window count, requests of it do not: so the bound holds for
+                // every 10 s, not only for those that begin with a second.
+                if (other.Second >= second - Seconds && other.Second <= second)
                 {
-                    requests += Volatile.Read(ref other.Requests);
                     retries += other.Retries;
+                    requests += other.Second > second - Seconds ? Volatile.Read(ref other.Requests) : 0;
                 }
             }
 

@@ -8,6 +8,8 @@ namespace ProxyKit.Forwarding;
 /// </summary>
 internal static class TargetRule
 {
+    private const string DotSegment = "The path holds a dot segment; resolve it before sending.";
+
     private static readonly SearchValues<char> Doubtful = SearchValues.Create("%\\#");
 
     /// <summary>Why the target is refused; null where it is fit to be sent.</summary>
@@ -45,9 +47,8 @@ internal static class TargetRule
         foreach (var range in path.Split('/'))
         {
             var segment = path[range];
-            var dots = 0;
-            var others = 0;
-            var parameters = false;
+            var (dots, others, parameters) = (0, 0, false);
+            var before = '\0'; // the encoded byte just before, where there was one
             for (var i = 0; i < segment.Length; i++)
             {
                 var character = segment[i];
@@ -69,6 +70,30 @@ internal static class TargetRule
                     {
                         return "The path holds an encoded slash or backslash, which some servers read as a separator.";
                     }
+
+                    // RFC 3629 §3: no character is written longer than it need be; lax decoders read '%C0%AE' as a dot.
+                    if (character is >= '\u0080' and <= '\u00bf' && (before is '\u00c0' or '\u00c1' || (before == '\u00e0' && character < '\u00a0') || (before == '\u00f0' && character < '\u0090')))
+                    {
+                        return "The path holds an overlong encoding, which is no UTF-8.";
+                    }
+
+                    before = character;
+                }
+                else
+                {
+                    before = '\0';
+                }
+
+                if (character is '/' or '\\')
+                {
+                    // Where these may pass they are still no way to say '..': for servers that read them as slashes a segment ends here.
+                    if (others == 0 && dots is (1 or 2))
+                    {
+                        return DotSegment;
+                    }
+
+                    (dots, others, parameters) = (0, 0, false);
+                    continue;
                 }
 
                 // Some servers cut parameters off before they look: for them '..;x' is '..'.
@@ -82,7 +107,7 @@ internal static class TargetRule
 
             if (others == 0 && dots is (1 or 2))
             {
-                return "The path holds a dot segment; resolve it before sending.";
+                return DotSegment;
             }
         }
 

@@ -91,6 +91,10 @@ internal sealed class Deadline
         lock (_lock)
         {
             Volatile.Write(ref _rings, Never);
+
+            // Set writes when it is due and then reads when the timer rings; this is the other half. One of the two must see the other,
+            // and the fence stands here, where it is rare: after it, whoever is in Set has either been seen or sees that nothing rings.
+            Interlocked.MemoryBarrierProcessWide();
             var (due, total) = (Volatile.Read(ref _due), _total);
             var next = Math.Min(due, total);
             if (next == Never)

@@ -11,6 +11,9 @@ internal sealed class Attempt(Lease lease, Member member, Deadline deadline) : I
 
     public Deadline Deadline { get; } = deadline;
 
+    /// <summary>How many attempts were made up to this one, hedges among them.</summary>
+    public int Number { get; set; }
+
     public Activity? Activity { get; set; }
 
     /// <summary>Where interim heads of the destination go; null where nowhere.</summary>

@@ -5,6 +5,8 @@ namespace ProxyKit.Forwarding;
 /// <summary>Reads from an exception how an attempt ended.</summary>
 internal static class Failure
 {
+    private const long RefusedStream = 0x7;
+
     /// <summary>
     /// How the attempt ended. <see cref="OutcomeKind.NotConnected"/> allows a POST to be sent again, so only what surely failed before
     /// anything was sent is called that; all doubt is <see cref="OutcomeKind.Broken"/>.
@@ -30,6 +32,8 @@ internal static class Failure
                 (OutcomeKind.NotConnected, TimeoutKind.None),
             HttpRequestException { InnerException: SocketException { SocketErrorCode: SocketError.ConnectionRefused or SocketError.HostUnreachable or SocketError.NetworkUnreachable } } =>
                 (OutcomeKind.NotConnected, TimeoutKind.None),
+            // The destination promises not to have touched it (RFC 9113 §8.7).
+            HttpRequestException { InnerException: HttpProtocolException { ErrorCode: RefusedStream } } => (OutcomeKind.NotConnected, TimeoutKind.None),
             OperationCanceledException when deadline.ClientLeft => (OutcomeKind.Abandoned, TimeoutKind.None),
 
             // The handler's own limit on connecting, which covers TCP and TLS: TCP has its own and would have told us.

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text;
 
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
@@ -17,7 +18,7 @@ internal static class RequestMessage
     {
         var incoming = context.Request;
         var isHttps = ReferenceEquals(member.Destination.Address.Scheme, Uri.UriSchemeHttps) || member.Destination.Address.Scheme == "https";
-        var request = new ForwardedRequest(HttpMethod.Parse(incoming.Method)) { Content = content };
+        var request = new ForwardedRequest(HttpMethod.Parse(incoming.Method)) { Content = content, IsAscii = !plan.HasUserClient };
         (request.Version, request.VersionPolicy) = plan.Upstream.Protocol switch
         {
             UpstreamProtocol.Http2 => (HttpVersion.Version20, HttpVersionPolicy.RequestVersionExact),
@@ -58,15 +59,30 @@ internal static class RequestMessage
             }
         }
 
-        var encoded = request.Path.ToUriComponent();
-        return (encoded.Length == 0 ? "/" : encoded, query);
+        return (Encode(request.Path), query);
     }
 
-    // Whether the path that was routed on is the one that came.
-    private static bool Decodes(string raw, string? path) =>
-        raw == path || (raw.Contains('%', StringComparison.Ordinal) && (path is null || Uri.UnescapeDataString(raw) == Uri.UnescapeDataString(path)));
+    /// <summary>A path that was decoded once, encoded once. The server leaves an encoded slash as it is; each other '%' is one that it decoded.</summary>
+    /// <remarks>Left as they are, the characters of <c>%252e</c> would go out as <c>%2e</c>, and the destination would read what nobody here judged.</remarks>
+    public static string Encode(PathString path)
+    {
+        if (!path.HasValue)
+        {
+            return "/";
+        }
 
-    private static void CopyHeaders(HttpContext context, PoolPlan plan, HttpRequestMessage request)
+        var text = path.Value;
+        return (text.Contains('%', StringComparison.Ordinal)
+            ? new PathString(text.Replace("%", "%25", StringComparison.Ordinal).Replace("%252F", "%2F", StringComparison.OrdinalIgnoreCase))
+            : path).ToUriComponent();
+    }
+
+    // Whether the path that was routed on is the one that came: decoded once, but for slashes.
+    private static bool Decodes(string raw, string? path) =>
+        raw == path || (raw.Contains('%', StringComparison.Ordinal)
+            && Uri.UnescapeDataString(raw.Replace("%2F", "%252F", StringComparison.Ordinal).Replace("%2f", "%252f", StringComparison.Ordinal)) == path);
+
+    private static void CopyHeaders(HttpContext context, PoolPlan plan, ForwardedRequest request)
     {
         var headers = context.Request.Headers;
         var tokens = new ConnectionTokens(headers.Connection);
@@ -110,11 +126,12 @@ internal static class RequestMessage
         }
     }
 
-    private static void Add(HttpRequestMessage request, string name, StringValues values)
+    private static void Add(ForwardedRequest request, string name, StringValues values)
     {
         if (values.Count == 1)
         {
             var value = values[0];
+            request.IsAscii &= Ascii.IsValid(value);
             if (!request.Headers.TryAddWithoutValidation(name, value) && !(request.Content ??= new EmptyContent()).Headers.TryAddWithoutValidation(name, value))
             {
                 throw NoName();
@@ -122,6 +139,8 @@ internal static class RequestMessage
 
             return;
         }
+
+        request.IsAscii = false;
 
         // HTTP/2 may split a cookie into lines, which HTTP/1.1 may not have (RFC 9113 §8.2.3).
         if (name.Equals("Cookie", StringComparison.OrdinalIgnoreCase))

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 using Microsoft.Net.Http.Headers;
 
 namespace ProxyKit.Forwarding;
@@ -31,20 +33,13 @@ internal static class ResponseRule
             return "The response has Transfer-Encoding and Content-Length.";
         }
 
-        if (lengths.Count == 1)
+        if (lengths.Count > 1)
         {
-            foreach (var digit in lengths.ToString())
-            {
-                if (!char.IsAsciiDigit(digit))
-                {
-                    return "The response's Content-Length is no number.";
-                }
-            }
-
-            return null;
+            return "The response has several Content-Length fields.";
         }
 
-        return "The response has several Content-Length fields.";
+        // A length that the handler cannot read it takes for none, and reads on to the connection's end.
+        return long.TryParse(lengths.ToString(), NumberStyles.None, CultureInfo.InvariantCulture, out _) ? null : "The response's Content-Length is no number.";
     }
 
     /// <summary>How long the destination asked to be left alone, at most as long as the options allow; null where it did not.</summary>

@@ -36,7 +36,7 @@ internal static class UpstreamHandler
             MaxResponseHeadersLength = options.MaxResponseHeadersKiB,
             Expect100ContinueTimeout = TimeSpan.FromSeconds(1),
             ConnectTimeout = connect > TimeSpan.Zero && tls > TimeSpan.Zero ? connect + tls : Timeout.InfiniteTimeSpan,
-            RequestHeaderEncodingSelector = static (_, _) => Encoding.Latin1,
+            RequestHeaderEncodingSelector = static (_, request) => request is ForwardedRequest { IsAscii: true } ? null : Encoding.Latin1,
             ResponseHeaderEncodingSelector = static (_, _) => Encoding.Latin1,
             ConnectCallback = (context, cancellationToken) => ConnectAsync(context.DnsEndPoint, connect, cancellationToken),
         };

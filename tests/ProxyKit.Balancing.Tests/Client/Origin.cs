@@ -59,7 +59,7 @@ internal sealed class Origin : IAsyncDisposable
             {
                 connections.Add(ServeAsync(await _listener.AcceptSocketAsync(_stopped.Token), respond));
             }
-            catch (Exception fault) when (fault is OperationCanceledException or SocketException or ObjectDisposedException)
+            catch (Exception fault) when (fault is OperationCanceledException or SocketException or ObjectDisposedException or InvalidOperationException) // the last where it was stopped between two calls
             {
                 await Task.WhenAll(connections);
                 return;

@@ -18,7 +18,7 @@ public class BoundedLoadTests
                     pool.TryPick(out var lease, i % 2 == 0 ? 1UL : (ulong)i);
                     held.Enqueue(lease);
                     var total = members.Sum(member => member.InFlight);
-                    var bound = Math.Ceiling(factor * total * lease.Member.Weight / members.Sum(member => member.Weight));
+                    var bound = Math.Ceiling((factor * total * lease.Member.Weight / members.Sum(member => member.Weight)) + 1e-9); // 1.8 is no number of the machine's
                     Assert.InRange(lease.Member.InFlight, 1, bound);
                     if (steps[i] == 0)
                     {

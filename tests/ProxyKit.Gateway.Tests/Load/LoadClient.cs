@@ -49,11 +49,11 @@ internal sealed class LoadClient : IDisposable
         await Task.Yield();
         for (var i = connection; !_stop.IsCancellationRequested; i++)
         {
+            using var message = i % 3 == 0
+                ? new HttpRequestMessage(HttpMethod.Post, "/p") { Content = new StringContent(Body, Encoding.ASCII) }
+                : new HttpRequestMessage(HttpMethod.Get, "/g");
             try
             {
-                using var message = i % 3 == 0
-                    ? new HttpRequestMessage(HttpMethod.Post, "/p") { Content = new StringContent(Body, Encoding.ASCII) }
-                    : new HttpRequestMessage(HttpMethod.Get, "/g");
                 using var response = await _client.SendAsync(message);
                 var text = await response.Content.ReadAsStringAsync();
                 if (response.StatusCode == HttpStatusCode.OK && text == (message.Content is null ? "0" : $"{Body.Length}"))
@@ -67,7 +67,7 @@ internal sealed class LoadClient : IDisposable
             }
             catch (Exception fault) when (fault is HttpRequestException or OperationCanceledException)
             {
-                Failures.Enqueue(fault.ToString());
+                Failures.Enqueue($"{message.Method}: {fault}");
             }
         }
     }

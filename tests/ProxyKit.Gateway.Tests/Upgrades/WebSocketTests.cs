@@ -141,6 +141,15 @@ public sealed class WebSocketTests
         await gateway.WhenIdleAsync();
     }
 
+    [Fact]
+    public async Task A_handshake_with_a_field_that_is_none_becomes_an_honest_502()
+    {
+        await using var backend = ScriptedBackend.Start(Answers.Close("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nA: b\u0001c\r\n\r\n"));
+        await using var gateway = await GatewayHost.OverAsync(backend.Address);
+        Wire.IsProblem(await RawClient.ExchangeAsync(gateway.Address, Wire.Get("/ws", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13")), 502);
+        await gateway.WhenIdleAsync();
+    }
+
     [Theory]
     [InlineData("h2c")]
     [InlineData("TLS/1.0")]

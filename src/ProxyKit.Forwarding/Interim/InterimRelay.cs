@@ -39,7 +39,13 @@ internal sealed class InterimRelay
             : null;
 
     /// <summary>A line for one attempt; null while another attempt has one: of those that race, the first is heard.</summary>
-    public InterimLine? Open() => _line is { IsSealed: false } ? null : _line = new InterimLine(this);
+    public InterimLine? Open()
+    {
+        lock (_lock)
+        {
+            return _context is null || _line is { IsSealed: false } ? null : _line = new InterimLine(this);
+        }
+    }
 
     /// <summary>Takes a whole interim head; false where no more are taken.</summary>
     public bool Take(ReadOnlySpan<byte> head)

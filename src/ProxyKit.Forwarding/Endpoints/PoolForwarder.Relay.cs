@@ -37,11 +37,8 @@ internal sealed partial class PoolForwarder
                 }
             }
 
-            // The client may have its end while it still sends; where it does not, the server ends the response when we are done.
-            if (exchange.Body is { IsIdle: false })
-            {
-                await context.Response.CompleteAsync();
-            }
+            // Said here and not left to the server: a body that another middleware has put in the server's place may never be flushed.
+            await context.Response.CompleteAsync();
         }
         catch (Exception fault) when (fault is IOException or HttpRequestException or OperationCanceledException or InvalidOperationException or ObjectDisposedException or FormatException)
         {

@@ -172,7 +172,13 @@ public sealed class DnsSourceTests : IAsyncDisposable
     {
         var fault = Assert.Throws<ArgumentException>(() => new DnsSource(new DnsOptions
         {
-            Host = "10.0.0.1", Port = -1, Scheme = "ht tp", MinTtl = TimeSpan.Zero, MaxTtl = TimeSpan.FromSeconds(-1), Timeout = TimeSpan.Zero, Server = "dns",
+            Host = "10.0.0.1",
+            Port = -1,
+            Scheme = "ht tp",
+            MinTtl = TimeSpan.Zero,
+            MaxTtl = TimeSpan.FromSeconds(-1),
+            Timeout = TimeSpan.Zero,
+            Server = "dns",
         }));
         foreach (var name in (string[])["Host is '10.0.0.1'", "Port is -1", "Scheme is 'ht tp'", "MinTtl is 00:00:00", "MaxTtl is -00:00:01", "Timeout is 00:00:00", "Server is 'dns'"])
         {

@@ -143,13 +143,19 @@ public class LeaseTests
             Round(pool, tried);
         }
 
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        for (var i = 0; i < 10_000; i++)
-        {
-            Round(pool, tried);
-        }
+        // The runtime allocates now and then on whatever thread it finds; what a round allocates shows in every run.
+        Assert.Equal(0, Enumerable.Range(0, 5).Min(_ => Run()));
 
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        long Run()
+        {
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            for (var i = 0; i < 10_000; i++)
+            {
+                Round(pool, tried);
+            }
+
+            return GC.GetAllocatedBytesForCurrentThread() - before;
+        }
 
         static void Round(Pool pool, Member[] tried)
         {

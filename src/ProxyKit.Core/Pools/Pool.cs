@@ -13,6 +13,7 @@ public sealed partial class Pool : IDisposable
     private readonly SeatQueue _queue;
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private PoolSnapshot _snapshot;
+    private Task[] _holds = [];
     private long _picks;
 
     /// <summary>Creates a pool.</summary>
@@ -55,10 +56,23 @@ public sealed partial class Pool : IDisposable
     /// <summary>Requests that wait for a seat now.</summary>
     public int Waiting => _queue.Count;
 
-    /// <summary>Done once the pool has had its destinations: from the start, or with the first set where an <see cref="IDestinationSource"/> finds them.</summary>
-    public Task Ready => _ready.Task;
+    /// <summary>
+    /// Done once the pool can take traffic: it has had its destinations, from the start or, where an <see cref="IDestinationSource"/> finds them,
+    /// with the first set, and all that delays it (<see cref="HoldReady"/>) is over.
+    /// </summary>
+    public Task Ready => Task.WhenAll([_ready.Task, .. Volatile.Read(ref _holds)]);
 
-    internal TimeProvider Time { get; }
+    /// <summary>What packages keep about it.</summary>
+    public Notes Notes { get; } = new();
+
+    /// <summary>
+    /// Raised when a member stands otherwise than before, in the order of the changes and while the pool can have no other: handlers are quick,
+    /// wait for nothing and leave the pool as it is.
+    /// </summary>
+    public event EventHandler<MemberChange>? MemberChanged;
+
+    /// <summary>Its clock.</summary>
+    public TimeProvider Time { get; }
 
     /// <summary>Whether any member that may get new traffic has a seat free, or there is none to wait for.</summary>
     internal bool HasRoom
@@ -86,6 +100,12 @@ public sealed partial class Pool : IDisposable
     public PickStatus TryPick(out Lease lease, ulong? key = null, Member? preferred = null, ReadOnlySpan<Member> tried = default)
     {
         var snapshot = Snapshot;
+        if (snapshot.Admission < 1 && tried.IsEmpty && !IsAdmitted(snapshot))
+        {
+            lease = default;
+            return PickStatus.CircuitOpen;
+        }
+
         if (preferred is not null && Keeps(snapshot, preferred, tried) is { } kept && kept.TryBegin(known: true))
         {
             lease = Lease.Of(this, kept);
@@ -97,7 +117,8 @@ public sealed partial class Pool : IDisposable
         for (var i = 0; i < Looks; i++)
         {
             var ticket = unchecked((ulong)Interlocked.Increment(ref _picks)) - 1;
-            var member = snapshot.Picker.Pick(new PickRequest(ticket, WeightedDraw.Mix(_seed + ticket), key, tried));
+            var random = WeightedDraw.Mix(_seed + ticket);
+            var member = snapshot.Picker.Pick(new PickRequest(ticket, random, key, tried));
             if (member is null)
             {
                 if (WhyNone(snapshot, tried) is { } known)
@@ -147,15 +168,28 @@ public sealed partial class Pool : IDisposable
         return new(WaitAsync(limits, key, preferred, tried, cancellationToken));
     }
 
+    /// <summary>Delays <see cref="Ready"/> until <paramref name="until"/> is done, however it ends.</summary>
+    public void HoldReady(Task until)
+    {
+        ArgumentNullException.ThrowIfNull(until);
+        var hold = until.ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        lock (_publishing)
+        {
+            Volatile.Write(ref _holds, [.. _holds, hold]);
+        }
+    }
+
     /// <summary>Says whom the pool would pick now and why. It takes no turn and no seat.</summary>
     public PickExplanation Explain(ulong? key = null, Member? preferred = null, ReadOnlySpan<Member> tried = default)
     {
         var snapshot = Snapshot;
         var ticket = unchecked((ulong)Volatile.Read(ref _picks));
         var request = new PickRequest(ticket, WeightedDraw.Mix(_seed + ticket), key, tried);
-        var kept = preferred is null ? null : Keeps(snapshot, preferred, tried);
-        var chosen = kept ?? snapshot.Picker.Pick(request);
-        var reason = kept is not null ? "the session sticks to it"
+        var isOpen = snapshot.Admission == 0 && tried.IsEmpty;
+        var kept = preferred is null || isOpen ? null : Keeps(snapshot, preferred, tried);
+        var chosen = isOpen ? null : kept ?? snapshot.Picker.Pick(request);
+        var reason = isOpen ? "the circuit breaker is open"
+            : kept is not null ? "the session sticks to it"
             : chosen is not null ? snapshot.Picker.Explain(request, chosen)
             : WhyNone(snapshot, tried) == PickStatus.Full ? "all that may serve are full" : "none is left that may serve";
         var candidates = ImmutableArray.CreateBuilder<PickCandidate>(snapshot.Members.Length);
@@ -242,6 +276,10 @@ public sealed partial class Pool : IDisposable
         }
     }
 
+    // A retry of what was admitted goes on.
+    private bool IsAdmitted(PoolSnapshot snapshot) =>
+        (WeightedDraw.Mix(_seed + unchecked((ulong)Interlocked.Increment(ref _picks)) - 1) >> 11) * (1.0 / (1UL << 53)) < snapshot.Admission;
+
     // Null where an untried member has a seat free: it came free just now, or the policy wants none of those left.
     private static PickStatus? WhyNone(PoolSnapshot snapshot, ReadOnlySpan<Member> tried)
     {
@@ -288,6 +326,7 @@ public sealed partial class Pool : IDisposable
         member.State != MemberState.Active ? member.State.ToString().ToLowerInvariant()
         : IsTried(member, tried) ? "tried"
         : member.Destination.Weight == 0 ? "weightless"
-        : member.IsDown ? "down"
-        : member.HasRoom ? "available" : "full";
+        : member.Standing is MemberStanding.Down or MemberStanding.Draining ? member.Standing.ToString().ToLowerInvariant()
+        : !member.HasRoom ? "full"
+        : member.Standing == MemberStanding.Active ? "available" : member.Standing.ToString().ToLowerInvariant();
 }

@@ -79,6 +79,18 @@ public sealed class Prober : IAsyncDisposable
     /// <summary>Done when it has stopped, by itself only where it has failed.</summary>
     internal Task Following => _following;
 
+    /// <summary>The snapshot that it goes by, and how many probes are under way.</summary>
+    internal (PoolSnapshot Taken, int Running) Progress
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return (_taken, _schedule.Targets.Count(target => target.State == ProbeTurn.Running));
+            }
+        }
+    }
+
     /// <summary>Stops; what it believes stays.</summary>
     internal async Task EndAsync()
     {

@@ -126,30 +126,24 @@ public sealed class ProbeCompositionTests
         await using var backend = ScriptedBackend.Start(Answers.Status(503));
         using var host = Build($$"""{ "Destinations": { "a": "{{backend.Address}}" } }""");
         var pool = host.Services.GetRequiredService<PoolDirectory>().Find("orders");
-        var configuration = host.Services.GetRequiredService<IConfiguration>();
+        var configuration = (IConfigurationRoot)host.Services.GetRequiredService<IConfiguration>();
         Change(("Probe:Path", "/one"), ("Probe:WaitForFirst", "true"), ("Probe:DownInterval", "00:00:00.020"));
         await Eventually.TrueAsync(() => pool.Snapshot.Find("a")!.IsDown);
         Change(("Probe:Path", "/two"));
         await Eventually.TrueAsync(() => backend.Requests.Any(request => request.Target == "/two"));
         Assert.True(pool.Snapshot.Find("a")!.IsDown);
-        Change(("Probe:Path", null), ("Probe:WaitForFirst", null), ("Probe:DownInterval", null), ("Probe", null));
+        Change(("Probe:Path", null), ("Probe:WaitForFirst", null), ("Probe:DownInterval", null));
         await Eventually.TrueAsync(() => !pool.Snapshot.Find("a")!.IsDown);
 
         void Change(params (string Key, string? Value)[] changes)
         {
+            var said = configuration.Providers.OfType<Changing>().Single();
             foreach (var (key, value) in changes)
             {
-                if (value is null)
-                {
-                    ((Changing)((IConfigurationRoot)configuration).Providers.OfType<Changing>().Single()).Remove($"ProxyKit:Pools:orders:{key}");
-                }
-                else
-                {
-                    configuration[$"ProxyKit:Pools:orders:{key}"] = value;
-                }
+                said.Say($"ProxyKit:Pools:orders:{key}", value);
             }
 
-            ((IConfigurationRoot)configuration).Reload();
+            configuration.Reload();
         }
     }
 
@@ -215,7 +209,14 @@ public sealed class ProbeCompositionTests
 
     private sealed class Changing : ConfigurationProvider
     {
-        public void Remove(string key) => Data.Remove(key);
+        public void Say(string key, string? value)
+        {
+            Data.Remove(key);
+            if (value is not null)
+            {
+                Data[key] = value;
+            }
+        }
 
         internal sealed class Source(IEnumerable<KeyValuePair<string, string?>> said) : IConfigurationSource
         {

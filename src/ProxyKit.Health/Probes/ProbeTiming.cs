@@ -3,6 +3,8 @@ namespace ProxyKit.Health;
 /// <summary>When a destination is probed next. Times count from the start of probing.</summary>
 internal static class ProbeTiming
 {
+    private static readonly TimeSpan LongestTick = TimeSpan.FromMilliseconds(50);
+
     /// <summary>
     /// The next time on the destination's own grid: as far into each interval as <paramref name="phase"/> says, so that many spread over it, and
     /// the same whenever it is asked.
@@ -28,6 +30,17 @@ internal static class ProbeTiming
     {
         var next = started + interval + Deviation(interval, jitter, chance);
         return next > ended ? next : ended;
+    }
+
+    /// <summary>
+    /// When those that are due at some time are looked after: together with all others of the same tick, a twentieth of the shortest interval and 50 ms at
+    /// the most. Waking threads costs more than the probes for which they wake.
+    /// </summary>
+    public static TimeSpan Tick(TimeSpan due, ProbeOptions options)
+    {
+        var least = options.Faster < options.DownInterval ? options.Faster : options.DownInterval;
+        var tick = Math.Clamp(least.Ticks / 20, TimeSpan.TicksPerMillisecond, LongestTick.Ticks);
+        return new((due.Ticks + tick - 1) / tick * tick);
     }
 
     // Two that follow each other may deviate either way, so that each has half.

@@ -189,13 +189,11 @@ public sealed class Prober : IAsyncDisposable
             ThreadPool.UnsafeQueueUserWorkItem(static state => _ = state.Prober.ProbeAsync(state.Target, state.Probing, state.Client), (Prober: this, Target: target, Probing: probing, Client: client), preferLocal: false);
         }
 
-        if (_schedule.NextDue is { } due && (_armed is not { } armed || due < armed))
+        if (_schedule.NextDue is { } due && ProbeTiming.Tick(due, probing.Options) is var tick && (_armed is not { } armed || tick < armed))
         {
-            _armed = due;
-            var wait = due - now;
-
             // Timers count whole milliseconds: one that comes early would find nobody's turn come.
-            _timer.Change(wait <= TimeSpan.Zero ? TimeSpan.Zero : TimeSpan.FromMilliseconds(Math.Ceiling(wait.TotalMilliseconds)), Timeout.InfiniteTimeSpan);
+            _armed = tick;
+            _timer.Change(TimeSpan.FromMilliseconds(Math.Ceiling(Math.Max(0, (tick - now).TotalMilliseconds))), Timeout.InfiniteTimeSpan);
         }
     }
 

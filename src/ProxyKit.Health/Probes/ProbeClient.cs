@@ -3,6 +3,8 @@ namespace ProxyKit.Health;
 /// <summary>The client of a pool's probes, made once a probe asks for it, and disposed of after the last probe that may use it.</summary>
 internal sealed class ProbeClient(Func<HttpClient> make, bool isOwn)
 {
+    private static readonly TimeSpan LeastPing = TimeSpan.FromSeconds(1);
+
     private readonly Lazy<HttpClient> _client = new(make);
     private int _holders = 1; // whoever made it holds it as well, until it is retired
 
@@ -30,6 +32,9 @@ internal sealed class ProbeClient(Func<HttpClient> make, bool isOwn)
             ConnectTimeout = recipe.Timeout,
             PooledConnectionIdleTimeout = recipe.Longest + TimeSpan.FromSeconds(30), // or each probe would need a new connection
             PooledConnectionLifetime = TimeSpan.FromMinutes(5), // a new address of the same name is noticed
+            KeepAlivePingDelay = LeastPing, // HTTP/2: one that went silent would else be asked for as long as TCP tries
+            KeepAlivePingTimeout = recipe.Timeout > LeastPing ? recipe.Timeout : LeastPing,
+            KeepAlivePingPolicy = HttpKeepAlivePingPolicy.WithActiveRequests,
             MaxResponseHeadersLength = 64,
             MaxResponseDrainSize = 64 * 1024,
         };

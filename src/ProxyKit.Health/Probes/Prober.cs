@@ -211,15 +211,21 @@ public sealed class Prober : IAsyncDisposable
         lock (_lock)
         {
             var now = Now;
-            if (!target.IsGone && _probing is { } current)
+            try
             {
-                target.Verdict = target.Verdict.After(result, current.Options);
-                Tell(target);
+                if (!target.IsGone && _probing is { } current)
+                {
+                    target.Verdict = target.Verdict.After(result, current.Options);
+                    Tell(target);
+                }
             }
-
-            _schedule.Ended(target, result.Status is not (ProbeStatus.Unhealthy or ProbeStatus.Down), now);
-            Start(now);
-            TellJudged();
+            finally
+            {
+                // Who hears of the change may throw: the next probe comes all the same.
+                _schedule.Ended(target, result.Status is not (ProbeStatus.Unhealthy or ProbeStatus.Down), now);
+                Start(now);
+                TellJudged();
+            }
         }
     }
 

@@ -11,6 +11,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Testing;
 
 using ProxyKit.Balancing;
+using ProxyKit.Health;
 
 namespace ProxyKit.Gateway.Tests;
 
@@ -32,6 +33,11 @@ public sealed class ConfigurationDocumentTests
         ["ClientSubset"] = "#### ClientSubset",
         ["LimitOptions"] = "### Limits",
         ["SlowStartOptions"] = "### SlowStart",
+        ["ProbeOptions"] = "### Probe",
+        ["HttpProbe"] = "#### Http",
+        ["TcpProbe"] = "#### Tcp",
+        ["TlsProbe"] = "#### Tls",
+        ["GrpcProbe"] = "#### Grpc",
         ["DrainOptions"] = "### Drain",
         ["RetryOptions"] = "### Retries",
         ["TimeoutOptions"] = "### Timeouts",
@@ -85,7 +91,7 @@ public sealed class ConfigurationDocumentTests
     [Fact]
     public void Every_type_of_options_has_its_place()
     {
-        var types = from assembly in (Assembly[])[typeof(Pool).Assembly, typeof(Rendezvous).Assembly, typeof(ForwardingOptions).Assembly]
+        var types = from assembly in (Assembly[])[typeof(Pool).Assembly, typeof(Rendezvous).Assembly, typeof(ForwardingOptions).Assembly, typeof(HttpProbe).Assembly]
                     from type in assembly.GetTypes()
                     where type.IsAssignableTo(typeof(IValidatable)) && !type.IsAbstract && Properties(type).Any()
                     select type.Name;
@@ -96,7 +102,7 @@ public sealed class ConfigurationDocumentTests
     [MemberData(nameof(Types))]
     public void Every_key_is_named_with_its_default(string name)
     {
-        var type = new[] { typeof(Pool).Assembly, typeof(Rendezvous).Assembly, typeof(ForwardingOptions).Assembly }.SelectMany(assembly => assembly.GetTypes()).Single(type => type.Name == name);
+        var type = new[] { typeof(Pool).Assembly, typeof(Rendezvous).Assembly, typeof(ForwardingOptions).Assembly, typeof(HttpProbe).Assembly }.SelectMany(assembly => assembly.GetTypes()).Single(type => type.Name == name);
         var told = ConfigurationDocument.Keys(Headings[name]);
         Assert.Equal(
             Properties(type).Select(property => property.Name).Concat(name == "RouteOptions" ? RouteParts : []).Order(StringComparer.Ordinal),
@@ -120,6 +126,7 @@ public sealed class ConfigurationDocumentTests
         string[] names =
         [
             .. services.GetServices<NamedPolicy>().Select(policy => policy.Name),
+            .. services.GetServices<NamedProbe>().Select(probe => probe.Name),
             .. services.GetServices<NamedTransform>().Select(transform => $"\"{transform.Name}\":"),
             .. services.GetServices<SettingsSection>().Select(section => section.Key),
         ];
@@ -162,6 +169,7 @@ public sealed class ConfigurationDocumentTests
         builder.Services.AddProxyKit()
             .AddForwarding(builder.Configuration.GetSection("ProxyKit:Forwarding"))
             .AddBalancing()
+            .AddHealth()
             .AddConfiguration(builder.Configuration.GetSection("ProxyKit"));
     }
 

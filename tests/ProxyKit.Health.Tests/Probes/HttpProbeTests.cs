@@ -218,6 +218,20 @@ public sealed class HttpProbeTests
     }
 
     [Fact]
+    public async Task A_connection_of_HTTP2_that_went_silent_is_given_up()
+    {
+        await using var backend = ScriptedBackend.StartRaw(async connection =>
+        {
+            await connection.WriteAsync("\0\0\0\u0004\0\0\0\0\0"); // SETTINGS, and then nothing ever
+            await connection.WhenClientLeavesAsync();
+        });
+        var options = new ProbeOptions { Interval = TimeSpan.FromSeconds(0.1), Timeout = TimeSpan.FromSeconds(1.3), DownInterval = TimeSpan.FromSeconds(0.1) };
+        using var pool = new Pool("p", [new Destination("a", backend.Address)], PoolSettings.Default.WithProbe(new HttpProbe { Protocol = HttpProbeProtocol.Http2 }, options));
+        await using var prober = Prober.Start(pool);
+        await backend.WhenConnectionsAsync(2);
+    }
+
+    [Fact]
     public async Task What_speaks_no_HTTP2_is_unhealthy_where_that_is_asked_for()
     {
         await using var backend = await KestrelBackend.StartAsync(Tell, HttpProtocols.Http1);

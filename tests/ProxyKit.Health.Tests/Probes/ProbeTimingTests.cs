@@ -46,4 +46,18 @@ public sealed class ProbeTimingTests
         Gen.Select(Share, Gen.Double[0, 1]).Sample((chance, jitter) =>
             Assert.InRange((ProbeTiming.Soon(10 * second, 10 * second, second, jitter, chance) - (10 * second)) / second, 1 - (jitter / 2) - 1e-6, 1 + (jitter / 2) + 1e-6));
     }
+
+    [Fact]
+    public void Those_due_within_a_tick_are_looked_after_together_and_never_early()
+    {
+        Gen.Select(Gen.Double[0, 1000], Gen.Double[0.01, 100]).Sample((seconds, interval) =>
+        {
+            var options = new ProbeOptions { Interval = TimeSpan.FromSeconds(interval), FastInterval = TimeSpan.FromSeconds(1), DownInterval = TimeSpan.FromSeconds(5) };
+            var due = TimeSpan.FromSeconds(seconds);
+            var most = TimeSpan.FromMilliseconds(Math.Clamp(Math.Min(interval, 1) * 50, 1, 50));
+            Assert.InRange(ProbeTiming.Tick(due, options) - due, TimeSpan.Zero, most);
+        });
+        Assert.Equal(TimeSpan.FromSeconds(1.05), ProbeTiming.Tick(TimeSpan.FromSeconds(1.001), new ProbeOptions()));
+        Assert.Equal(TimeSpan.FromSeconds(1.05), ProbeTiming.Tick(TimeSpan.FromSeconds(1.05), new ProbeOptions()));
+    }
 }

@@ -283,6 +283,24 @@ public sealed class ProberTests
     }
 
     [Fact]
+    public async Task Who_hears_of_a_change_and_throws_ends_no_probing()
+    {
+        await using var run = new ProbeRun();
+        run.Pool.MemberChanged += Throw;
+        await run.RestAsync();
+        run.Probe.Answer("a", ProbeResult.Down("x"));
+        await run.GoAsync(6);
+        var count = run.Probe.CountOf("a");
+        await run.GoAsync(11);
+        Assert.InRange(run.Probe.CountOf("a"), count + 2, count + 3);
+        run.Pool.Update([ProbeRun.Named("a"), ProbeRun.Named("d")]);
+        await Eventually.TrueAsync(() => run.Probe.CountOf("d") == 1);
+        run.Pool.MemberChanged -= Throw;
+
+        static void Throw(object? sender, MemberChange change) => throw new InvalidOperationException("a handler");
+    }
+
+    [Fact]
     public async Task One_that_another_source_takes_down_is_probed_soon()
     {
         await using var run = new ProbeRun(new ProbeOptions { Interval = TimeSpan.FromSeconds(60) }, "a", "b");

@@ -201,7 +201,7 @@ public sealed partial class Pool : IDisposable
         return new PickExplanation(chosen?.Destination.Name, snapshot.Settings.Policy.GetType().Name, reason, candidates.MoveToImmutable());
     }
 
-    /// <summary>Ends its timers. What is leased goes on.</summary>
+    /// <summary>Ends its timers, and what its notes keep. What is leased goes on.</summary>
     public void Dispose()
     {
         lock (_publishing)
@@ -214,6 +214,7 @@ public sealed partial class Pool : IDisposable
             }
         }
 
+        Notes.End();
         _ready.TrySetResult();
     }
 

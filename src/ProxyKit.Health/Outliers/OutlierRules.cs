@@ -20,8 +20,8 @@ internal static class OutlierRules
     /// <param name="chance">0 to 1. As what it adds is less than the doubling, no time is shorter than the one before.</param>
     public static TimeSpan EjectionTime(OutlierOptions options, int times, double chance)
     {
-        var wanted = options.BaseEjection.TotalSeconds * Math.Pow(2, Math.Min(times - 1, 40)) * (1 + (options.Jitter * chance));
-        return TimeSpan.FromSeconds(Math.Min(wanted, options.MaxEjection.TotalSeconds));
+        var wanted = options.BaseEjection.Ticks * Math.Pow(2, Math.Min(times - 1, 40)) * (1 + (options.Jitter * chance));
+        return TimeSpan.FromTicks((long)Math.Min(wanted, options.MaxEjection.Ticks));
     }
 
     /// <summary>Compares what the members ended in an interval.</summary>

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Runtime.InteropServices;
 
 using Microsoft.Extensions.Logging;
@@ -163,20 +162,17 @@ internal sealed class Circuit : PoolNote
             _inRow++;
             var (volume, failures) = recovers ? (_part.Ended, _part.Failed) : (_parts.Sum(part => Volatile.Read(ref part.Ended)), _parts.Sum(part => part.Failed));
             failures = Math.Min(failures, volume);
-            if (CircuitRules.Opens(options, recovers, volume, failures, _inRow))
+            if (CircuitRules.WhyOpen(options, recovers, volume, failures, _inRow) is { } reason)
             {
-                Open(options, volume, failures, _inRow);
+                Open(options, reason);
             }
         }
     }
 
-    private void Open(CircuitBreakerOptions options, long volume, long failures, int inRow)
+    private void Open(CircuitBreakerOptions options, string reason)
     {
         Become(CircuitState.Open);
         Pool.SetAdmission(0);
-        var reason = failures >= options.FailureShare * volume && volume > inRow
-            ? string.Create(CultureInfo.InvariantCulture, $"{failures * 100.0 / volume:0.#} % of {volume} requests failed")
-            : string.Create(CultureInfo.InvariantCulture, $"{inRow} requests in a row failed");
         Log.CircuitOpened(Logger, Pool.Name, options.OpenTime, reason);
         WakeInTime();
         TakeUp();

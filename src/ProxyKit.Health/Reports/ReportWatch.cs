@@ -7,7 +7,6 @@ internal sealed class ReportWatch : PoolNote
 
     public void Hear(Pool pool, Member member, SelfReports.Word word, Availability reported)
     {
-        TakeUp(pool);
         lock (Deciding)
         {
             if (_lasts is null || pool.Snapshot.Find(member.Hash) is not { } own || !own.IsSame(member))

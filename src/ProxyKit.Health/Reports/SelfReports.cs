@@ -20,17 +20,25 @@ public sealed class SelfReports : IOutcomeObserver
     internal static void Hear(Pool pool, Member member, Availability reported)
     {
         var word = member.Notes.Of<Word>();
-        if (Volatile.Read(ref word.Said) == (int)reported)
+        if (reported == Availability.Up && Volatile.Read(ref word.Said) == (int)Availability.Up)
         {
-            if (reported != Availability.Up)
-            {
-                Volatile.Write(ref word.HeardAt, pool.Time.GetTimestamp());
-            }
-
             return;
         }
 
-        pool.Notes.Of<ReportWatch>().Hear(pool, member, word, reported);
+        var watch = pool.Notes.Of<ReportWatch>();
+        if (watch.IsStale(pool))
+        {
+            watch.TakeUp(pool);
+        }
+
+        if (Volatile.Read(ref word.Said) == (int)reported)
+        {
+            Volatile.Write(ref word.HeardAt, pool.Time.GetTimestamp());
+        }
+        else
+        {
+            watch.Hear(pool, member, word, reported);
+        }
     }
 
     /// <summary>What a member said last.</summary>

@@ -12,6 +12,12 @@ if (args is ["picks"])
     return;
 }
 
+if (args is ["outliers"])
+{
+    ProxyKit.Benchmarks.OutliersByCpuTime.Print();
+    return;
+}
+
 // Picks take nanoseconds, so short iterations hold millions of them; in process, so that the whole table takes two minutes.
 var job = Job.Default
     .WithToolchain(InProcessEmitToolchain.DontLogOutput)

@@ -6,7 +6,7 @@ namespace ProxyKit.Health;
 /// <summary>Stops sending to a pool for a while when too many requests fail (<see cref="CircuitBreakerOptions"/>), then lets more and more through.</summary>
 /// <remarks>
 /// Open, the pool refuses new requests with <see cref="PickStatus.CircuitOpen"/>; a retry of one that was let in goes on. One object serves any number of
-/// pools; those without options it lets be. A request that ends well costs no lock, no lookup and no allocation.
+/// pools; those without options it lets be. While it is closed, a request that ends well costs no lock, no lookup and no allocation.
 /// </remarks>
 public sealed class CircuitBreaker : IOutcomeObserver
 {

@@ -48,7 +48,7 @@ public sealed class BeliefTests : IDisposable
         _pool.Believe("a", "probe", Availability.Down, "it refuses");
         var since = _time.GetUtcNow();
         _time.Advance(TimeSpan.FromSeconds(5));
-        Assert.False(_pool.Believe("a", "probe", Availability.Down, "it is silent"));
+        Assert.False(_pool.Believe("a", "probe", Availability.Down));
         Assert.Equal(new Belief("probe", Availability.Down, "it refuses", since), Assert.Single(_pool.Member("a").Beliefs));
         Assert.True(_pool.Believe("a", "probe", Availability.Trial, "once more"));
         Assert.Equal(new Belief("probe", Availability.Trial, "once more", since.AddSeconds(5)), Assert.Single(_pool.Member("a").Beliefs));

@@ -67,6 +67,37 @@ public class EjectionTests
         leases.ForEach(lease => lease.Dispose());
     }
 
+    [Fact]
+    public async Task Threads_that_pick_together_send_one_request_at_a_time_to_one_on_trial()
+    {
+        using var watched = new Watched(Watched.Plain, "a", "b");
+        watched.Refuse("a");
+        watched.Pass(5);
+        var (now, most, picked) = (0, 0, 0);
+        await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Run(
+            () =>
+            {
+                for (var i = 0; i < 20_000; i++)
+                {
+                    if (watched.Pool.TryPick(out var lease, preferred: i % 2 == 0 ? watched.Member("a") : null) == PickStatus.Picked)
+                    {
+                        if (lease.Member.Destination.Name == "a")
+                        {
+                            var held = Interlocked.Increment(ref now);
+                            most = Math.Max(most, held);
+                            picked++;
+                            Interlocked.Decrement(ref now);
+                        }
+
+                        lease.Dispose(); // abandoned, so that it stays on trial
+                    }
+                }
+            },
+            TestContext.Current.CancellationToken)));
+        Assert.Equal((1, MemberStanding.Trial), (most, watched.Standing("a")));
+        Assert.True(picked > 100);
+    }
+
     [Theory]
     [InlineData(OutcomeKind.NotConnected, null, "it failed the request on trial, no connection; out for 10 s")]
     [InlineData(OutcomeKind.TimedOut, null, "it failed the request on trial, no answer in time; out for 10 s")]

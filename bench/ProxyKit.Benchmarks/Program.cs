@@ -24,6 +24,12 @@ if (args is ["probes-backends"])
     return;
 }
 
+if (args is ["outliers"])
+{
+    ProxyKit.Benchmarks.OutliersByCpuTime.Print();
+    return;
+}
+
 // Picks take nanoseconds, so short iterations hold millions of them; in process, so that the whole table takes two minutes.
 var job = Job.Default
     .WithToolchain(InProcessEmitToolchain.DontLogOutput)

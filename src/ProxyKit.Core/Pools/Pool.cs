@@ -15,6 +15,7 @@ public sealed partial class Pool : IDisposable
     private PoolSnapshot _snapshot;
     private Task[] _holds = [];
     private long _picks;
+    private long _draws;
 
     /// <summary>Creates a pool.</summary>
     /// <param name="name">What routes, logs and metrics call it.</param>
@@ -99,8 +100,20 @@ public sealed partial class Pool : IDisposable
     /// <param name="tried">Members that this request has been sent to before.</param>
     public PickStatus TryPick(out Lease lease, ulong? key = null, Member? preferred = null, ReadOnlySpan<Member> tried = default)
     {
+        if (!Admits(tried))
+        {
+            lease = default;
+            return PickStatus.CircuitOpen;
+        }
+
+        return PickAdmitted(out lease, key, preferred, tried);
+    }
+
+    /// <summary>The same for a request that was let in, or waits since: only a breaker that has opened meanwhile keeps it out.</summary>
+    internal PickStatus PickAdmitted(out Lease lease, ulong? key, Member? preferred, ReadOnlySpan<Member> tried)
+    {
         var snapshot = Snapshot;
-        if (snapshot.Admission < 1 && tried.IsEmpty && !IsAdmitted(snapshot))
+        if (snapshot.Admission == 0 && tried.IsEmpty)
         {
             lease = default;
             return PickStatus.CircuitOpen;
@@ -154,11 +167,17 @@ public sealed partial class Pool : IDisposable
     public ValueTask<(PickStatus Status, Lease Lease)> PickAsync(
         ulong? key = null, Member? preferred = null, ReadOnlyMemory<Member> tried = default, CancellationToken cancellationToken = default)
     {
+        // Asked once for each request: who waits must not be drawn again with every seat that comes free.
+        if (!Admits(tried.Span))
+        {
+            return new((PickStatus.CircuitOpen, default));
+        }
+
         // Who comes now may not pass those who wait.
         var limits = Snapshot.Settings.Get<LimitOptions>();
         if (limits is null or { QueueLength: 0 } || _queue.Count == 0)
         {
-            var status = TryPick(out var lease, key, preferred, tried.Span);
+            var status = PickAdmitted(out var lease, key, preferred, tried.Span);
             if (status != PickStatus.Full || limits is null or { QueueLength: 0 })
             {
                 return new((status, lease));
@@ -201,7 +220,7 @@ public sealed partial class Pool : IDisposable
         return new PickExplanation(chosen?.Destination.Name, snapshot.Settings.Policy.GetType().Name, reason, candidates.MoveToImmutable());
     }
 
-    /// <summary>Ends its timers. What is leased goes on.</summary>
+    /// <summary>Ends its timers, and what its notes keep. What is leased goes on.</summary>
     public void Dispose()
     {
         lock (_publishing)
@@ -214,6 +233,7 @@ public sealed partial class Pool : IDisposable
             }
         }
 
+        Notes.End();
         _ready.TrySetResult();
     }
 
@@ -276,9 +296,10 @@ public sealed partial class Pool : IDisposable
         }
     }
 
-    // A retry of what was admitted goes on.
-    private bool IsAdmitted(PoolSnapshot snapshot) =>
-        (WeightedDraw.Mix(_seed + unchecked((ulong)Interlocked.Increment(ref _picks)) - 1) >> 11) * (1.0 / (1UL << 53)) < snapshot.Admission;
+    // A retry of what was admitted goes on. What is drawn here takes no turn from those who take turns.
+    private bool Admits(ReadOnlySpan<Member> tried) =>
+        Snapshot.Admission is var share && (share >= 1 || !tried.IsEmpty
+            || (WeightedDraw.Mix(~_seed + unchecked((ulong)Interlocked.Increment(ref _draws))) >> 11) * (1.0 / (1UL << 53)) < share);
 
     // Null where an untried member has a seat free: it came free just now, or the policy wants none of those left.
     private static PickStatus? WhyNone(PoolSnapshot snapshot, ReadOnlySpan<Member> tried)

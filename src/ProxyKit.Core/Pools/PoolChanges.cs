@@ -500,9 +500,12 @@ public sealed partial class Pool
         before.MarkReplaced();
         if (MemberChanged is { } changed)
         {
-            foreach (var member in snapshot.Members)
+            for (var i = 0; i < snapshot.Members.Length; i++)
             {
-                if (before.Find(member.Hash) is { } old && old.Standing != member.Standing)
+                // Most changes leave everybody in his place, so that a large pool is not searched once for each of its members.
+                var member = snapshot.Members[i];
+                var same = i < before.Members.Length && before.Members[i].Hash == member.Hash ? before.Members[i] : before.Find(member.Hash);
+                if (same is { } old && old.Standing != member.Standing)
                 {
                     changed(this, new MemberChange(this, member.Destination.Name, old.Standing, member.Standing, source, reason));
                 }

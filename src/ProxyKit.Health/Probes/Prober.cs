@@ -207,6 +207,7 @@ public sealed class Prober : IAsyncDisposable
             return;
         }
 
+        var succeeded = false;
         _metrics?.Probed(_pool.Name, target.Member.Destination.Name, result.Status, _pool.Time.GetElapsedTime(began));
         lock (_lock)
         {
@@ -217,6 +218,7 @@ public sealed class Prober : IAsyncDisposable
                 {
                     target.Verdict = target.Verdict.After(result, current.Options);
                     Tell(target);
+                    succeeded = result.Status == ProbeStatus.Healthy && target.Verdict.Availability == Availability.Up;
                 }
             }
             finally
@@ -226,6 +228,11 @@ public sealed class Prober : IAsyncDisposable
                 Start(now);
                 TellJudged();
             }
+        }
+
+        if (succeeded && _pool.Snapshot.Settings.Get<OutlierOptions>() is { ProbeUnejects: true })
+        {
+            OutlierDetection.ProbeSucceeded(_pool, target.Member);
         }
     }
 

@@ -4,6 +4,7 @@ using System.Diagnostics.Metrics;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.Metrics.Testing;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Time.Testing;
 
 namespace ProxyKit.Health.Tests.Probes;
 
@@ -319,6 +320,41 @@ public sealed class ProberTests
         Assert.Equal(count + 1, run.Probe.CountOf("a"));
         await run.GoAsync(5);
         Assert.Equal(count + 1, run.Probe.CountOf("a"));
+    }
+
+    [Theory]
+    [InlineData(true), InlineData(false)]
+    public async Task A_success_ends_what_outlier_detection_began_only_where_that_is_asked_for(bool unejects)
+    {
+        var time = new FakeTimeProvider();
+        var probe = new ScriptedProbe();
+        var settings = PoolSettings.Default.WithProbe(probe).With(new OutlierOptions { ProbeUnejects = unejects });
+        using var pool = new Pool("p", [ProbeRun.Named("a"), ProbeRun.Named("b")], settings, [new OutlierDetection()], time);
+        await using var prober = Prober.Start(pool);
+        await Eventually.TrueAsync(() => probe.Asked.Count == 2 && prober.Progress.Running == 0);
+        for (var i = 0; i < 3; i++)
+        {
+            Assert.Equal(PickStatus.Picked, pool.TryPick(out var lease, preferred: pool.Snapshot.Find("a")));
+            lease.Report(OutcomeKind.NotConnected);
+            lease.Dispose();
+        }
+
+        Assert.True(pool.Snapshot.Find("a")!.IsDown);
+        for (var asked = probe.CountOf("a"); probe.CountOf("a") == asked;)
+        {
+            time.Advance(TimeSpan.FromSeconds(0.05));
+            await Eventually.TrueAsync(() => prober.Progress.Running == 0);
+            await Task.Delay(TimeSpan.FromMilliseconds(1), TimeProvider.System, TestContext.Current.CancellationToken);
+        }
+
+        if (unejects)
+        {
+            await Eventually.TrueAsync(() => !pool.Snapshot.Find("a")!.IsDown);
+        }
+        else
+        {
+            Assert.True(pool.Snapshot.Find("a")!.IsDown);
+        }
     }
 
     [Fact]

@@ -49,7 +49,7 @@ public sealed partial class Pool
     /// <param name="destination">Its name.</param>
     /// <param name="source">Who thinks so. Of what several sources think the worst counts.</param>
     /// <param name="availability">What it thinks; <see cref="Availability.Up"/> takes back what it thought before.</param>
-    /// <param name="reason">Why, in words for people.</param>
+    /// <param name="reason">Why, in words for people. Another reason for the same replaces the one before; null leaves it.</param>
     public bool Believe(string destination, string source, Availability availability, string? reason = null)
     {
         ArgumentNullException.ThrowIfNull(destination);
@@ -63,12 +63,15 @@ public sealed partial class Pool
 
             var before = _beliefs.GetValueOrDefault(destination, []);
             var others = before.RemoveAll(belief => belief.Source == source);
-            if ((before.FirstOrDefault(belief => belief.Source == source)?.Availability ?? Availability.Up) == availability)
+            var own = before.FirstOrDefault(belief => belief.Source == source);
+            var isSame = (own?.Availability ?? Availability.Up) == availability;
+            if (isSame && (own is null || reason is null || reason == own.Reason))
             {
                 return false;
             }
 
-            var after = availability == Availability.Up ? others : others.Add(new Belief(source, availability, reason, Time.GetUtcNow()));
+            var since = isSame ? own!.Since : Time.GetUtcNow(); // the same for another reason
+            var after = availability == Availability.Up ? others : others.Add(new Belief(source, availability, reason, since));
             _beliefs = after.IsEmpty ? _beliefs.Remove(destination) : _beliefs.SetItem(destination, after);
 
             // A pause that it asked for itself is no illness, and before the pool takes traffic all are equally cold.

@@ -37,6 +37,11 @@ public sealed class ConfigurationDocumentTests
         ["OutlierOptions"] = "### OutlierDetection",
         ["CircuitBreakerOptions"] = "### CircuitBreaker",
         ["StateHeaderOptions"] = "### StateHeader",
+        ["ProbeOptions"] = "### Probe",
+        ["HttpProbe"] = "#### Http",
+        ["TcpProbe"] = "#### Tcp",
+        ["TlsProbe"] = "#### Tls",
+        ["GrpcProbe"] = "#### Grpc",
         ["DrainOptions"] = "### Drain",
         ["RetryOptions"] = "### Retries",
         ["TimeoutOptions"] = "### Timeouts",
@@ -125,6 +130,7 @@ public sealed class ConfigurationDocumentTests
         string[] names =
         [
             .. services.GetServices<NamedPolicy>().Select(policy => policy.Name),
+            .. services.GetServices<NamedProbe>().Select(probe => probe.Name),
             .. services.GetServices<NamedTransform>().Select(transform => $"\"{transform.Name}\":"),
             .. services.GetServices<SettingsSection>().Select(section => section.Key),
         ];

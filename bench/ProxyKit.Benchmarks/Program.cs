@@ -12,6 +12,12 @@ if (args is ["picks"])
     return;
 }
 
+if (args is ["outliers"])
+{
+    ProxyKit.Benchmarks.OutliersByCpuTime.Print();
+    return;
+}
+
 if (args is ["probes"])
 {
     await ProxyKit.Benchmarks.ProbesByCpuTime.PrintAsync();
@@ -21,12 +27,6 @@ if (args is ["probes"])
 if (args is ["probes-backends"])
 {
     await ProxyKit.Benchmarks.ProbesByCpuTime.ServeAsync();
-    return;
-}
-
-if (args is ["outliers"])
-{
-    ProxyKit.Benchmarks.OutliersByCpuTime.Print();
     return;
 }
 

@@ -218,7 +218,7 @@ public sealed class Prober : IAsyncDisposable
                 {
                     target.Verdict = target.Verdict.After(result, current.Options);
                     Tell(target);
-                    succeeded = result.Status == ProbeStatus.Healthy && target.Verdict.Availability == Availability.Up;
+                    succeeded = result.Status == ProbeStatus.Healthy;
                 }
             }
             finally
@@ -230,7 +230,8 @@ public sealed class Prober : IAsyncDisposable
             }
         }
 
-        if (succeeded && _pool.Snapshot.Settings.Get<OutlierOptions>() is { ProbeUnejects: true })
+        // Outlier detection has a lock of its own.
+        if (succeeded)
         {
             OutlierDetection.ProbeSucceeded(_pool, target.Member);
         }

@@ -18,8 +18,10 @@ internal sealed partial class Departure : IHostedLifecycleService, IDisposable
     private readonly ILogger _logger;
     private readonly CancellationTokenSource[] _waves; // of tunnels that are told at the same moment
     private readonly CancellationTokenSource _end = new();
-    private ITimer? _timer;
-    private int _cut;
+    private ITimer? _ending;
+    private ITimer? _telling;
+    private int _told; // waves
+    private int _cut; // requests
 
     public Departure(GatewayLifetime lifetime, ShutdownSetting setting, TimeProvider time, ILoggerFactory loggers)
     {
@@ -59,15 +61,20 @@ internal sealed partial class Departure : IHostedLifecycleService, IDisposable
 
         if (_options.WebSockets == WebSocketFarewell.AfterDelay)
         {
-            _ = TellAsync(_options.WebSocketSpread / _waves.Length);
+            TellNext();
+            if (_waves.Length > 1)
+            {
+                var between = _options.WebSocketSpread / _waves.Length;
+                _telling = _time.CreateTimer(static departure => ((Departure)departure!).TellNext(), this, between, between);
+            }
         }
 
-        _timer = _time.CreateTimer(static departure => _ = ((Departure)departure!).EndAsync(), this, _options.Timeout, Timeout.InfiniteTimeSpan);
+        _ending = _time.CreateTimer(static departure => _ = ((Departure)departure!).EndAsync(), this, _options.Timeout, Timeout.InfiniteTimeSpan);
     }
 
     public Task StoppedAsync(CancellationToken cancellationToken)
     {
-        _timer?.Dispose();
+        Dispose();
         return Task.CompletedTask;
     }
 
@@ -79,20 +86,25 @@ internal sealed partial class Departure : IHostedLifecycleService, IDisposable
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    public void Dispose() => _timer?.Dispose();
+    public void Dispose()
+    {
+        _ending?.Dispose();
+        _telling?.Dispose();
+    }
 
     // A tenth of a second is fine enough, and 256 timers are few.
     private static int Waves(TimeSpan spread) => Math.Clamp((int)(spread / TimeSpan.FromMilliseconds(100)), 1, 256);
 
-    private async Task TellAsync(TimeSpan between)
+    private void TellNext()
     {
-        foreach (var wave in _waves)
+        var wave = Interlocked.Increment(ref _told) - 1;
+        if (wave < _waves.Length)
         {
-            await wave.CancelAsync();
-            if (between > TimeSpan.Zero)
-            {
-                await Task.Delay(between, _time, _end.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            }
+            _ = _waves[wave].CancelAsync();
+        }
+        else
+        {
+            _telling?.Dispose();
         }
     }
 

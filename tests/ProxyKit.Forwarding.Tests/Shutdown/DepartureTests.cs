@@ -50,7 +50,7 @@ public sealed class DepartureTests : IDisposable
     public async Task Tunnels_are_told_one_after_another_over_the_spread()
     {
         var departure = New(new ShutdownOptions { WebSocketSpread = TimeSpan.FromSeconds(10) });
-        CancellationToken[] tunnels = [.. Enumerable.Range(0, 100).Select(i => departure.Tunnels(i / 100.0))];
+        CancellationToken[] tunnels = [.. Enumerable.Range(0, 100).Select(i => departure.Tunnels((i + 0.5) / 100))];
         await departure.StoppingAsync(CancellationToken.None);
         for (var told = 1; told < 100; told++)
         {

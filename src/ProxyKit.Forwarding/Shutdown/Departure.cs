@@ -20,6 +20,7 @@ internal sealed partial class Departure : IHostedLifecycleService, IDisposable
     private readonly CancellationTokenSource _end = new();
     private ITimer? _ending;
     private ITimer? _telling;
+    private int _isStopping; // 1 once it is
     private int _told; // waves
     private int _cut; // requests
 
@@ -48,9 +49,9 @@ internal sealed partial class Departure : IHostedLifecycleService, IDisposable
     public async Task StoppingAsync(CancellationToken cancellationToken)
     {
         Lifetime.Leave();
-        if (_options is null)
+        if (_options is null || Interlocked.Exchange(ref _isStopping, 1) == 1)
         {
-            return;
+            return; // a host may be stopped twice, and the second time waits for nothing
         }
 
         Log.Leaving(_logger, _options.Delay, _options.Timeout);

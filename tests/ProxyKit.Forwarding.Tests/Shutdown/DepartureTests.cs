@@ -74,6 +74,16 @@ public sealed class DepartureTests : IDisposable
     }
 
     [Fact]
+    public async Task A_host_that_is_stopped_twice_waits_once()
+    {
+        var departure = New(new ShutdownOptions { Delay = TimeSpan.FromSeconds(10) });
+        var first = departure.StoppingAsync(CancellationToken.None);
+        _time.Advance(TimeSpan.FromSeconds(11));
+        await first;
+        Assert.True(departure.StoppingAsync(CancellationToken.None).IsCompletedSuccessfully);
+    }
+
+    [Fact]
     public async Task Where_nothing_was_said_tunnels_are_told_at_once_and_the_host_ends_the_rest()
     {
         var departure = New(null);

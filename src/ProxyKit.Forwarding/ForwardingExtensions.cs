@@ -3,11 +3,13 @@ using System.Runtime.CompilerServices;
 using System.Text;
 
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
@@ -47,7 +49,7 @@ public static class ForwardingExtensions
         services.AddSettingsSection<HedgeOptions>("Hedging", static (section, options) => section.Bind(options));
 
         services.Configure<KestrelServerOptions>(MakeStrict);
-        return builder;
+        return builder.AddDeparture();
     }
 
     /// <summary>The same, with the options that <paramref name="section"/> holds: by custom, <c>Forwarding</c> of ProxyKit's section.</summary>
@@ -58,6 +60,21 @@ public static class ForwardingExtensions
         return ConfigurationReader.TryRead<ForwardingOptions>(section, static (section, options) => section.Bind(options), faults, out var options)
             ? builder.AddForwarding(options)
             : throw new ArgumentException(string.Join(" ", faults), nameof(section));
+    }
+
+    /// <summary>
+    /// Says how the gateway stops: how long it serves on while it says that it leaves, and how long what runs may take then. Without it,
+    /// <c>Shutdown</c> of ProxyKit's section says so (with <see cref="AddForwarding(IProxyKitBuilder, ForwardingOptions?)"/>), or else there is no delay,
+    /// and what runs may take as long as the host waits (<see cref="HostOptions.ShutdownTimeout"/>).
+    /// </summary>
+    /// <param name="builder">ProxyKit.</param>
+    /// <param name="options">How long. The host's own <see cref="HostOptions.ShutdownTimeout"/> is raised where it would be over before.</param>
+    /// <exception cref="ArgumentException">The options have faults.</exception>
+    public static IProxyKitBuilder AddGracefulShutdown(this IProxyKitBuilder builder, ShutdownOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        builder.Services.Replace(ServiceDescriptor.Singleton(options.Frozen()));
+        return builder.AddDeparture();
     }
 
     /// <summary>Says when failed attempts at the pool are made again. Without it, the defaults of <see cref="RetryOptions"/> hold.</summary>
@@ -145,6 +162,29 @@ public static class ForwardingExtensions
         return source;
     }
 
+    private static IProxyKitBuilder AddDeparture(this IProxyKitBuilder builder)
+    {
+        var services = builder.Services;
+        if (services.Any(service => service.ServiceType == typeof(Departure)))
+        {
+            return builder;
+        }
+
+        services.AddSingleton(services => ShutdownSetting.Of(services.GetService<ShutdownOptions>(), services.GetServices<ProxyKitConfiguration>()));
+        services.AddSingleton<Departure>();
+        services.AddSingleton<IHostedService>(services => services.GetRequiredService<Departure>());
+        services.AddTransient<IStartupFilter, Farewell.ForAll>();
+        services.AddSingleton<IPostConfigureOptions<HostOptions>>(services => new PostConfigureOptions<HostOptions, ShutdownSetting>(
+            Options.DefaultName, services.GetRequiredService<ShutdownSetting>(), static (host, setting) =>
+            {
+                if (setting.Options is { } options && host.ShutdownTimeout != Timeout.InfiniteTimeSpan && host.ShutdownTimeout < options.Delay + options.Timeout + Departure.LastWords)
+                {
+                    host.ShutdownTimeout = options.Delay + options.Timeout + Departure.LastWords;
+                }
+            }));
+        return builder;
+    }
+
     // One for each host, made by the first route: mapping a pool is enough, AddForwarding may be left out.
     private static PoolPlans Plans(IServiceProvider services)
     {
@@ -152,6 +192,12 @@ public static class ForwardingExtensions
             ?? throw new InvalidOperationException("ProxyKit was not added; call services.AddProxyKit() and add a pool before the host is built.");
         return Hosts.GetValue(pools, _ =>
         {
+            var departure = services.GetService<Departure>();
+            if (departure is null && ShutdownSetting.Section(services.GetServices<ProxyKitConfiguration>()) is { } unread)
+            {
+                throw new InvalidOperationException($"{unread.Path} is read by nobody; call services.AddProxyKit().AddForwarding() before the host is built.");
+            }
+
             if (services.GetService<IOptions<KestrelServerOptions>>() is { } kestrel)
             {
                 MakeStrict(kestrel.Value);
@@ -162,6 +208,8 @@ public static class ForwardingExtensions
                 services,
                 services.GetRequiredService<TimeProvider>(),
                 services.GetService<ForwardingOptions>() ?? new ForwardingOptions(),
+                departure ?? new Departure(
+                    services.GetRequiredService<GatewayLifetime>(), new ShutdownSetting(null), services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILoggerFactory>()),
                 new ForwardingMetrics(services.GetRequiredService<IMeterFactory>()),
                 services.GetRequiredService<ILoggerFactory>());
         });

@@ -36,6 +36,7 @@ public static class ProxyKitServiceCollectionExtensions
         services.AddLogging();
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton<PoolMetrics>();
+        services.TryAddSingleton(services => new GatewayLifetime(services.GetService<IHostApplicationLifetime>()));
         services.AddSingleton<IHostedService, PoolStartup>();
         services.TryAddSingleton<PolicyReader>();
         services.TryAddSingleton(services => new PoolSection(services.GetServices<SettingsSection>(), services.GetRequiredService<PolicyReader>(), services));

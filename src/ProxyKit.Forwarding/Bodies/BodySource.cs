@@ -124,8 +124,11 @@ internal sealed class BodySource(HttpContext context, int keep) : IDisposable
         {
             // Once the answer has begun, a client that still sends keeps the exchange alive: the destination may wait for the end.
             deadline.Set(IsAnswered ? TimeoutKind.ReadIdle : TimeoutKind.RequestBody, IsAnswered ? timeouts.ReadIdle : timeouts.RequestBody);
-            var read = ReadAsync(cancellationToken);
-            var result = read.IsCompleted ? await read : await FlushMeanwhileAsync(read.AsTask(), destination, cancellationToken);
+
+            // Not the handler's token: it is cancelled as well where an HTTP/2 stream was reset, and a copy that ends by it hides why. The handler
+            // hears why by itself, and knows then whether the destination has touched the request; this waits until it is stopped.
+            var read = ReadAsync(deadline.Token);
+            var result = read.IsCompleted ? await read : await FlushMeanwhileAsync(read.AsTask(), destination, deadline, cancellationToken);
             Keep(result.Buffer);
             _ended = result.IsCompleted;
             try
@@ -149,11 +152,15 @@ internal sealed class BodySource(HttpContext context, int keep) : IDisposable
 
     // The client pauses: what it has sent goes on now. Where the destination is gone, the read must end before another attempt
     // begins one; what it brings is the other's.
-    private async ValueTask<ReadResult> FlushMeanwhileAsync(Task<ReadResult> read, Stream destination, CancellationToken cancellationToken)
+    private async ValueTask<ReadResult> FlushMeanwhileAsync(Task<ReadResult> read, Stream destination, Deadline deadline, CancellationToken cancellationToken)
     {
         try
         {
             await destination.FlushAsync(cancellationToken);
+        }
+        catch (OperationCanceledException) when (!deadline.Token.IsCancellationRequested)
+        {
+            // A stream that was reset, as above.
         }
         catch
         {
@@ -182,7 +189,24 @@ internal sealed class BodySource(HttpContext context, int keep) : IDisposable
         {
             while (true)
             {
-                var result = await _reader.ReadAsync(cancellationToken);
+                cancellationToken.ThrowIfCancellationRequested();
+
+                // The reader does not get the token: Kestrel's holds a read that a token has ended to be still under way, and refuses every
+                // later one, so that the next attempt would find the body unreadable.
+                var read = _reader.ReadAsync(CancellationToken.None);
+                ReadResult result;
+                if (read.IsCompleted)
+                {
+                    result = await read;
+                }
+                else
+                {
+                    using (cancellationToken.UnsafeRegister(static reader => ((PipeReader)reader!).CancelPendingRead(), _reader))
+                    {
+                        result = await read;
+                    }
+                }
+
                 if (!result.IsCanceled)
                 {
                     return result;
@@ -194,7 +218,8 @@ internal sealed class BodySource(HttpContext context, int keep) : IDisposable
                     throw new OperationCanceledException();
                 }
 
-                // Meant for a copy that ended without another read: the reader keeps such a wish for whoever reads next.
+                // Meant for this copy, as the token says, or for one that ended without another read: the reader keeps such a wish for whoever
+                // reads next.
             }
         }
         catch (Exception fault) when (fault is IOException or ConnectionAbortedException)

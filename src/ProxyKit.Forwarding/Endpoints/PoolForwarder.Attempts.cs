@@ -200,6 +200,10 @@ internal sealed partial class PoolForwarder
             {
                 attempt.Kind = OutcomeKind.Abandoned; // the client stood still, not the member
             }
+            else if (attempt.Kind == OutcomeKind.Broken && !exchange.Plan.HasUserClient && Failure.IsUnsent(request))
+            {
+                attempt.Kind = OutcomeKind.NotConnected; // not where handlers are the user's: what they send need not be what they were given
+            }
 
             fault = thrown;
         }

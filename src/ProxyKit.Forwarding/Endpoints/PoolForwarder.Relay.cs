@@ -51,6 +51,10 @@ internal sealed partial class PoolForwarder
         try
         {
             CopyHead(exchange.Context, answer);
+            if (_plans.Departure.Lifetime.IsLeaving)
+            {
+                Farewell.Say(exchange.Context);
+            }
         }
         catch (InvalidOperationException fault)
         {
@@ -115,7 +119,7 @@ internal sealed partial class PoolForwarder
     {
         var context = exchange.Context;
         var timeout = attempt.Deadline.Reached;
-        if (fault is not ClientGoneException && !attempt.Deadline.ClientLeft && timeout != TimeoutKind.WriteIdle && exchange.Body?.ClientFault is null && !context.RequestAborted.IsCancellationRequested)
+        if (fault is not ClientGoneException && attempt.Deadline is { ClientLeft: false, IsOver: false } && timeout != TimeoutKind.WriteIdle && exchange.Body?.ClientFault is null && !context.RequestAborted.IsCancellationRequested)
         {
             attempt.Lease.Report(OutcomeKind.BodyBroken);
             Log.BodyBroken(_logger, fault, attempt.Member.Destination.Name, Pool.Name, timeout);

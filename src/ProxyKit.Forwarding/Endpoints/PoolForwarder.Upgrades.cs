@@ -88,12 +88,12 @@ internal sealed partial class PoolForwarder
         }
 
         response.Headers.Remove(HeaderNames.ContentLength);
-        Stream client;
+        TunnelSide client;
         if (upgrade.Http2 is { } connect)
         {
             response.StatusCode = StatusCodes.Status200OK;
             response.Headers.Remove(HeaderNames.SecWebSocketAccept);
-            client = await connect.AcceptAsync();
+            client = new TunnelSide(await connect.AcceptAsync(), response.CompleteAsync);
         }
         else
         {
@@ -103,11 +103,15 @@ internal sealed partial class PoolForwarder
                 response.Headers.SecWebSocketAccept = Upgrade.Accept(context.Request.Headers.SecWebSocketKey.ToString());
             }
 
-            client = await upgrade.Http1!.UpgradeAsync();
+            client = new TunnelSide(await upgrade.Http1!.UpgradeAsync());
         }
 
-        var destination = await answer.Content.ReadAsStreamAsync(attempt.Deadline.Token);
-        using var retired = attempt.Member.Retired.UnsafeRegister(static state => ((Deadline)state!).Cancel(), attempt.Deadline);
-        await Tunnel.RunAsync(client, destination, attempt.Deadline, exchange.Timeouts.UpgradeIdle);
+        var destination = new TunnelSide(await answer.Content.ReadAsStreamAsync(attempt.Deadline.Token));
+        attempt.Deadline.Outlasts = true;
+        var tunnel = new Tunnel(client, destination, attempt.Deadline, exchange.Timeouts.UpgradeIdle, isWebSocket: true);
+        if (!await tunnel.RunAsync(attempt.Member.Retired, _plans.Departure.Tunnels(Random.Shared.NextDouble())))
+        {
+            context.Abort();
+        }
     }
 }

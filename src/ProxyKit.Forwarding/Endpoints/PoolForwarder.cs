@@ -341,6 +341,12 @@ internal sealed partial class PoolForwarder : IDisposable
             return LeftAsync(context);
         }
 
+        if (attempt.Deadline.IsOver)
+        {
+            _metrics.Refused(Pool.Name, StatusCodes.Status503ServiceUnavailable, "shutdown");
+            return Problem.WriteAsync(context, StatusCodes.Status503ServiceUnavailable, "The gateway is shutting down and cannot wait for a server any longer.");
+        }
+
         var (code, reason, detail) = (attempt.Kind, attempt.Timeout) switch
         {
             (_, TimeoutKind.RequestBody) => (StatusCodes.Status408RequestTimeout, "timeout", $"The request's body stood still for {exchange.Timeouts.RequestBody}."),

@@ -19,16 +19,22 @@ internal sealed class PoolPlans
     private readonly ILogger _logger;
     private readonly ObjectPool<Deadline> _deadlines;
 
-    public PoolPlans(PoolDirectory pools, IServiceProvider services, TimeProvider time, ForwardingOptions host, ForwardingMetrics metrics, ILoggerFactory loggers)
+    public PoolPlans(
+        PoolDirectory pools, IServiceProvider services, TimeProvider time, ForwardingOptions host, Departure departure, ForwardingMetrics metrics, ILoggerFactory loggers)
     {
-        (_pools, _services, _time, _host, _metrics) = (pools, services, time, host, metrics);
+        (_pools, _services, _time, _host, _metrics, Departure) = (pools, services, time, host, metrics, departure);
         _logger = loggers.CreateLogger(ForwardingMetrics.Name);
-        _deadlines = new DefaultObjectPool<Deadline>(new Deadline.Source(time), 1024);
+        var deadlines = new Deadline.Source(time);
+        _deadlines = new DefaultObjectPool<Deadline>(deadlines, 1024);
+        departure.End.UnsafeRegister(_ => departure.Count(deadlines.End()), null);
         Mirrors = new Mirrors(this, time, metrics);
         pools.Reloaded += (_, _) => RetireRemoved();
     }
 
     public Mirrors Mirrors { get; }
+
+    /// <summary>The gateway's way out.</summary>
+    public Departure Departure { get; }
 
     /// <summary>Who stands in front of this host.</summary>
     public ForwardingOptions Host => _host;

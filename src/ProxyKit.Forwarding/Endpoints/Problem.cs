@@ -21,6 +21,11 @@ internal static class Problem
         context.Response.Clear();
         context.Response.StatusCode = status;
         context.Response.Headers.CacheControl = "no-store";
+        if (context.RequestServices?.GetService<GatewayLifetime>() is { IsLeaving: true })
+        {
+            Farewell.Say(context);
+        }
+
         if (close && HttpProtocol.IsHttp11(context.Request.Protocol))
         {
             context.Response.Headers.Connection = "close"; // where the request ends is in doubt, and with it where the next one begins

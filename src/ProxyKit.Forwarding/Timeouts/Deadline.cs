@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
 
 using Microsoft.Extensions.ObjectPool;
 
@@ -23,6 +24,7 @@ internal sealed class Deadline
     private long _total = Never;
     private long _rings = Never;
     private TimeoutKind _kind;
+    private bool _begun;
 
     private Deadline(TimeProvider time)
     {
@@ -42,6 +44,12 @@ internal sealed class Deadline
     /// <summary>Whether the client left.</summary>
     public bool ClientLeft { get; private set; }
 
+    /// <summary>Whether the gateway itself ended it, because it is about to be gone.</summary>
+    public bool IsOver { get; private set; }
+
+    /// <summary>Whether it goes on when the gateway ends what still runs: a tunnel, which has a farewell to say.</summary>
+    public bool Outlasts { get; set; }
+
     /// <summary>When <paramref name="span"/> after <paramref name="from"/> is, as a timestamp; never for zero.</summary>
     public static long After(TimeProvider time, long from, TimeSpan span) =>
         span <= TimeSpan.Zero ? Never : from + (long)(span.TotalSeconds * time.TimestampFrequency);
@@ -49,7 +57,7 @@ internal sealed class Deadline
     /// <summary>Begins an attempt that ends with <paramref name="client"/>, and at <paramref name="total"/> at the latest.</summary>
     public void Begin(long total, CancellationToken client)
     {
-        _total = total;
+        (_total, _begun) = (total, true);
         _client = client.UnsafeRegister(static state => ((Deadline)state!).Leave(), this);
     }
 
@@ -68,6 +76,22 @@ internal sealed class Deadline
 
     /// <summary>Ends the attempt for no fault of its own.</summary>
     public void Cancel() => _source.Cancel();
+
+    // Whether there was anything to end. What waits in the pool is ended as well: whoever takes it from there comes too late.
+    private bool End()
+    {
+        lock (_lock)
+        {
+            if (Outlasts || _source.IsCancellationRequested)
+            {
+                return false;
+            }
+
+            IsOver = true;
+            _source.Cancel();
+            return _begun;
+        }
+    }
 
     private void Leave()
     {
@@ -119,7 +143,7 @@ internal sealed class Deadline
         _client = default;
         lock (_lock)
         {
-            (_due, _total, _kind) = (Never, Never, TimeoutKind.None);
+            (_due, _total, _kind, _begun, Outlasts) = (Never, Never, TimeoutKind.None, false, false);
             if (_source.TryReset())
             {
                 return true;
@@ -134,10 +158,32 @@ internal sealed class Deadline
     /// <summary>Where deadlines come from and go back to. Nothing of an attempt may use its token once it was returned.</summary>
     public sealed class Source(TimeProvider time) : IPooledObjectPolicy<Deadline>
     {
+        // Every one that lives, pooled or in use. They are made rarely, so that no request pays for its being found here.
+        private readonly ConditionalWeakTable<Deadline, object?> _all = [];
+        private volatile bool _isOver;
+
         /// <inheritdoc/>
-        public Deadline Create() => new(time);
+        public Deadline Create()
+        {
+            var made = new Deadline(time);
+            _all.Add(made, null);
+            if (_isOver)
+            {
+                made.End();
+            }
+
+            return made;
+        }
 
         /// <inheritdoc/>
         public bool Return(Deadline deadline) => deadline.TryReset();
+
+        /// <summary>Ends every attempt that runs, and any to come.</summary>
+        /// <returns>How many ran.</returns>
+        public int End()
+        {
+            _isOver = true;
+            return _all.Count(entry => entry.Key.End());
+        }
     }
 }

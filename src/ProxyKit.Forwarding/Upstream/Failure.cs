@@ -42,4 +42,11 @@ internal static class Failure
             _ => (OutcomeKind.Broken, TimeoutKind.None),
         };
     }
+
+    /// <summary>
+    /// Whether surely no whole request has left, however the attempt ended: its content was never asked for, and that comes right after the head on
+    /// HTTP/1.1 and on HTTP/2. The connection was lost between its choice and its first use.
+    /// </summary>
+    public static bool IsUnsent(HttpRequestMessage request) =>
+        request.Content is AttemptContent { WasAsked: false } && !request.Headers.NonValidated.Contains("Expect"); // with it the content waits for the destination
 }

@@ -40,11 +40,11 @@ internal static class UpstreamHandler
             ResponseHeaderEncodingSelector = static (_, _) => Encoding.Latin1,
             ConnectCallback = (context, cancellationToken) => ConnectAsync(context.DnsEndPoint, connect, cancellationToken),
         };
-        if (options.ForwardInformational)
-        {
-            handler.PlaintextStreamFilter = static (context, _) =>
-                ValueTask.FromResult(context.NegotiatedHttpVersion.Major == 1 ? new InterimTap(context.PlaintextStream) : context.PlaintextStream);
-        }
+        var tapped = options.ForwardInformational;
+        handler.PlaintextStreamFilter = (context, _) => ValueTask.FromResult<Stream>(
+            context.NegotiatedHttpVersion.Major != 1 ? new LastWords(context.PlaintextStream)
+            : tapped ? new InterimTap(context.PlaintextStream)
+            : context.PlaintextStream);
 
         if (options.DangerousAcceptAnyCertificate)
         {

@@ -135,6 +135,40 @@ public sealed class BodySourceTests
         await Assert.ThrowsAsync<IOException>(() => first);
     }
 
+    [Fact]
+    public async Task A_stream_that_is_reset_while_the_client_pauses_ends_no_copy_and_leaves_the_body_readable()
+    {
+        // The handler cancels the copy with the stream. A copy that ended by it was taken for the reason, so that nobody knew whether the destination
+        // had refused the stream; and Kestrel lets nobody read after a read that a token has ended.
+        var client = new ClientBody();
+        await client.SendAsync("abc");
+        using var body = new BodySource(client.Context, keep: 100);
+        using var reset = new CancellationTokenSource();
+        var first = body.CopyToAsync(new Sink(), NewDeadline(), Timeouts, reset.Token);
+        await reset.CancelAsync();
+        Assert.False(first.IsCompleted);
+        var sink = new Sink();
+        var second = body.CopyToAsync(sink, NewDeadline(), Timeouts, CancellationToken.None);
+        await Assert.ThrowsAsync<OperationCanceledException>(() => first);
+        await client.SendAsync("def");
+        client.End();
+        await second;
+        Assert.Equal("abcdef", sink.Text);
+        Assert.False(client.WasGivenToken);
+    }
+
+    [Fact]
+    public async Task A_deadline_ends_a_copy_that_waits_for_the_client()
+    {
+        var client = new ClientBody();
+        using var body = new BodySource(client.Context, keep: 100);
+        var deadline = NewDeadline();
+        var copy = body.CopyToAsync(new Sink(), deadline, Timeouts, CancellationToken.None);
+        deadline.Cancel();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => copy);
+        Assert.False(client.WasGivenToken);
+    }
+
     [Theory]
     [InlineData(400)]
     [InlineData(408)]

@@ -21,13 +21,35 @@ internal sealed class ClientBody : IRequestBodyPipeFeature, IHttpRequestBodyDete
 
     public DefaultHttpContext Context { get; }
 
-    public PipeReader Reader => _pipe.Reader;
+    public PipeReader Reader => field ??= new Watched(this, _pipe.Reader);
+
+    /// <summary>Whether a read got a token that could end it, after which Kestrel would let nobody read.</summary>
+    public bool WasGivenToken { get; private set; }
 
     public bool CanHaveBody => true;
 
     public async Task SendAsync(string text) => await _pipe.Writer.WriteAsync(System.Text.Encoding.Latin1.GetBytes(text));
 
     public void End(Exception? fault = null) => _pipe.Writer.Complete(fault);
+
+    private sealed class Watched(ClientBody body, PipeReader reader) : PipeReader
+    {
+        public override void AdvanceTo(SequencePosition consumed) => reader.AdvanceTo(consumed);
+
+        public override void AdvanceTo(SequencePosition consumed, SequencePosition examined) => reader.AdvanceTo(consumed, examined);
+
+        public override void CancelPendingRead() => reader.CancelPendingRead();
+
+        public override void Complete(Exception? exception = null) => reader.Complete(exception);
+
+        public override ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default)
+        {
+            body.WasGivenToken |= cancellationToken.CanBeCanceled;
+            return reader.ReadAsync(cancellationToken);
+        }
+
+        public override bool TryRead(out ReadResult result) => reader.TryRead(out result);
+    }
 }
 
 /// <summary>Where a body goes, as a destination's connection: it may break after some bytes, or take nothing until it is told to.</summary>

@@ -110,6 +110,34 @@ public sealed class DeadlineTests
         }
     }
 
+    [Fact]
+    public void The_end_of_all_ends_what_runs_and_what_comes_but_no_tunnel()
+    {
+        var pool = new DefaultObjectPool<Deadline>(_source, 8);
+        var pooled = pool.Get();
+        var running = Begun();
+        var tunnel = Begun();
+        tunnel.Outlasts = true;
+        var over = Begun();
+        over.Cancel();
+        pool.Return(pooled);
+        Assert.Equal(1, _source.End());
+        Assert.Equal((true, true, TimeoutKind.None), (running.Token.IsCancellationRequested, running.IsOver, running.Reached));
+        Assert.Equal((false, false), (tunnel.Token.IsCancellationRequested, over.IsOver));
+        Assert.True(pool.Get().IsOver);
+        Assert.True(Begun().IsOver);
+    }
+
+    [Fact]
+    public void What_was_a_tunnel_once_is_none_when_it_is_used_again()
+    {
+        var deadline = Begun();
+        deadline.Outlasts = true;
+        Assert.True(_source.Return(deadline));
+        deadline.Begin(Deadline.Never, CancellationToken.None);
+        Assert.Equal(1, _source.End());
+    }
+
     private Deadline Begun(TimeSpan total = default)
     {
         var deadline = _source.Create();

@@ -110,6 +110,26 @@ public sealed class FailureTests
             (OutcomeKind.NotConnected, TimeoutKind.Connect),
             Failure.Read(new HttpRequestException("", new IOException("", new ConnectTimeoutException(TimeSpan.FromSeconds(1)))), NewDeadline(CancellationToken.None)));
 
+    [Fact]
+    public async Task A_request_whose_content_was_never_asked_for_was_not_sent_unless_the_content_waits_or_is_anothers()
+    {
+        using var content = new EmptyContent();
+        using var request = new HttpRequestMessage(HttpMethod.Post, "http://a/") { Content = content };
+        Assert.True(Failure.IsUnsent(request));
+        request.Headers.ExpectContinue = true;
+        Assert.False(Failure.IsUnsent(request));
+        request.Headers.ExpectContinue = false;
+        request.Headers.Remove("Expect");
+        Assert.True(Failure.IsUnsent(request));
+        await content.CopyToAsync(Stream.Null, TestContext.Current.CancellationToken);
+        Assert.False(Failure.IsUnsent(request));
+
+        using var other = new HttpRequestMessage(HttpMethod.Post, "http://a/") { Content = new StringContent("") };
+        Assert.False(Failure.IsUnsent(other));
+        using var none = new HttpRequestMessage(HttpMethod.Get, "http://a/");
+        Assert.False(Failure.IsUnsent(none));
+    }
+
     private static byte[] Id(int id) => [(byte)(id >> 24), (byte)(id >> 16), (byte)(id >> 8), (byte)id];
 
     private static Deadline NewDeadline(CancellationToken client)

@@ -1,3 +1,5 @@
+using Microsoft.Extensions.Time.Testing;
+
 namespace ProxyKit.Gateway.Tests;
 
 /// <summary>Waits for what raises no event.</summary>
@@ -14,4 +16,11 @@ internal static class Eventually
             await Task.Delay(TimeSpan.FromMilliseconds(5), TimeProvider.System, deadline.Token);
         }
     }
+
+    /// <summary>Moves the clock on step by step until it is true: a timer may not be there yet when the clock is moved once.</summary>
+    public static Task TrueAsync(FakeTimeProvider time, TimeSpan step, Func<bool> condition) => TrueAsync(() =>
+    {
+        time.Advance(step);
+        return condition();
+    });
 }

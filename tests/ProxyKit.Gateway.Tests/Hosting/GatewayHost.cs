@@ -96,11 +96,15 @@ internal sealed class GatewayHost : IAsyncDisposable
         }
     }
 
+    /// <summary>Tells it to stop; done when it has.</summary>
+    public Task StopAsync() => _app.StopAsync();
+
     /// <summary>Stops it. No exception may have left a request unhandled.</summary>
     public async ValueTask DisposeAsync()
     {
         var unhandled = Logged.Where(record => record.Exception is not null && record.Id.Name is "ApplicationError" or "UnhandledException" or "DisplayErrorPageException").ToList();
-        await _app.StopAsync();
+        using var patience = new CancellationTokenSource(Patience); // its clock may be a test's that no longer moves
+        await _app.StopAsync(patience.Token);
         await _app.DisposeAsync();
         Assert.True(unhandled.Count == 0, string.Join("\n", unhandled.Select(record => $"{record.Message} {record.Exception}")));
     }

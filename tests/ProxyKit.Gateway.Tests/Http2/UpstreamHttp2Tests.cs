@@ -39,9 +39,9 @@ public sealed class UpstreamHttp2Tests
     }
 
     [Fact]
-    public async Task A_backend_that_stops_fails_no_GET_and_of_POSTs_only_what_was_under_way()
+    public async Task A_backend_that_stops_fails_no_request()
     {
-        // It says GOAWAY, finishes what it has and refuses the rest.
+        // It says GOAWAY, finishes what it has and refuses the rest. In 1 of 50 runs a POST got 502, for want of knowing what it had refused.
         var stops = await KestrelBackend.StartAsync(app => app.Map("/{**rest}", (Delegate)Answer), HttpProtocols.Http2);
         await using var stays = await KestrelBackend.StartAsync(app => app.Map("/{**rest}", (Delegate)Answer), HttpProtocols.Http2);
         await using var gateway = await GatewayHost.OverAsync(Http2, stops.Address, stays.Address);
@@ -50,8 +50,7 @@ public sealed class UpstreamHttp2Tests
         await stops.DisposeAsync();
         await load.WhenServedAsync(300);
         await load.StopAsync();
-        Assert.DoesNotContain(load.Failures, failure => failure.StartsWith("GET", StringComparison.Ordinal));
-        Assert.InRange(load.Failures.Count, 0, 8); // a POST that was under way may not be sent again
+        Assert.Empty(load.Failures); // a POST that it has not touched is sent to the other
         await gateway.WhenIdleAsync();
     }
 

@@ -2,10 +2,6 @@ using System.Net;
 using System.Net.WebSockets;
 using System.Text;
 
-using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Server.Kestrel.Core;
-
 namespace ProxyKit.Gateway.Tests;
 
 /// <summary>WebSockets from a real client through the gateway to a real server, over HTTP/1.1 and HTTP/2 on either side.</summary>
@@ -19,7 +15,7 @@ public sealed class WebSocketTests
     {
         await using var echo = await Echo.StartAsync(upstreamHttp2);
         await using var gateway = await echo.GatewayAsync();
-        using var socket = await ConnectAsync(gateway, http2, "chat");
+        using var socket = await Echo.ConnectAsync(gateway, http2, "chat");
         Assert.Equal("chat", socket.SubProtocol);
         foreach (var size in (int[])[0, 1, 125, 70_000, 1_000_000])
         {
@@ -40,7 +36,7 @@ public sealed class WebSocketTests
     {
         await using var echo = await Echo.StartAsync(upstreamHttp2);
         await using var gateway = await echo.GatewayAsync();
-        using var socket = await ConnectAsync(gateway, http2);
+        using var socket = await Echo.ConnectAsync(gateway, http2);
         await socket.SendAsync(Encoding.ASCII.GetBytes("close"), WebSocketMessageType.Text, endOfMessage: true, TestContext.Current.CancellationToken);
         var result = await socket.ReceiveAsync(Memory<byte>.Empty, TestContext.Current.CancellationToken);
         Assert.Equal(WebSocketMessageType.Close, result.MessageType);
@@ -55,7 +51,7 @@ public sealed class WebSocketTests
     {
         await using var echo = await Echo.StartAsync(upstreamHttp2);
         await using var gateway = await echo.GatewayAsync();
-        using var socket = await ConnectAsync(gateway, http2);
+        using var socket = await Echo.ConnectAsync(gateway, http2);
         socket.Abort();
         Assert.Equal("", await echo.Ended.WaitAsync(Patience, TestContext.Current.CancellationToken));
         await gateway.WhenIdleAsync();
@@ -68,7 +64,7 @@ public sealed class WebSocketTests
     {
         await using var echo = await Echo.StartAsync(upstreamHttp2);
         await using var gateway = await echo.GatewayAsync();
-        using var socket = await ConnectAsync(gateway, http2);
+        using var socket = await Echo.ConnectAsync(gateway, http2);
         await socket.SendAsync(Encoding.ASCII.GetBytes("abort"), WebSocketMessageType.Text, endOfMessage: true, TestContext.Current.CancellationToken);
         await Assert.ThrowsAsync<WebSocketException>(async () => await socket.ReceiveAsync(new Memory<byte>(new byte[16]), TestContext.Current.CancellationToken));
         await gateway.WhenIdleAsync();
@@ -81,7 +77,7 @@ public sealed class WebSocketTests
     {
         await using var echo = await Echo.StartAsync(http2: false);
         await using var gateway = await echo.GatewayAsync(new TimeoutOptions { UpgradeIdle = TimeSpan.FromMilliseconds(200) });
-        using var socket = await ConnectAsync(gateway, http2);
+        using var socket = await Echo.ConnectAsync(gateway, http2);
         await Assert.ThrowsAsync<WebSocketException>(async () => await socket.ReceiveAsync(new Memory<byte>(new byte[16]), TestContext.Current.CancellationToken));
         await echo.Ended.WaitAsync(Patience, TestContext.Current.CancellationToken);
         await gateway.WhenIdleAsync();
@@ -95,7 +91,7 @@ public sealed class WebSocketTests
         await using var backend = ScriptedBackend.Start(Answers.Status(403, "no"));
         await using var gateway = await GatewayHost.OverAsync(backend.Address);
         using var socket = new ClientWebSocket { Options = { CollectHttpResponseDetails = true } };
-        await Assert.ThrowsAsync<WebSocketException>(() => ConnectAsync(socket, gateway, http2));
+        await Assert.ThrowsAsync<WebSocketException>(() => Echo.ConnectAsync(socket, gateway, http2));
         Assert.Equal(HttpStatusCode.Forbidden, socket.HttpStatusCode);
         await gateway.WhenIdleAsync();
     }
@@ -108,7 +104,7 @@ public sealed class WebSocketTests
         using var closed = new ClosedPort();
         await using var gateway = await GatewayHost.OverAsync(closed.Address);
         using var socket = new ClientWebSocket { Options = { CollectHttpResponseDetails = true } };
-        await Assert.ThrowsAsync<WebSocketException>(() => ConnectAsync(socket, gateway, http2));
+        await Assert.ThrowsAsync<WebSocketException>(() => Echo.ConnectAsync(socket, gateway, http2));
         Assert.Equal(HttpStatusCode.BadGateway, socket.HttpStatusCode);
     }
 
@@ -168,27 +164,6 @@ public sealed class WebSocketTests
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
-    private static async Task<ClientWebSocket> ConnectAsync(GatewayHost gateway, bool http2, string? protocol = null)
-    {
-        var socket = new ClientWebSocket();
-        if (protocol is not null)
-        {
-            socket.Options.AddSubProtocol(protocol);
-        }
-
-        await ConnectAsync(socket, gateway, http2);
-        return socket;
-    }
-
-    private static async Task ConnectAsync(ClientWebSocket socket, GatewayHost gateway, bool http2)
-    {
-        var address = new UriBuilder(http2 ? gateway.Http2Address : gateway.Address) { Scheme = "ws", Path = "/ws" }.Uri;
-        socket.Options.HttpVersion = http2 ? HttpVersion.Version20 : HttpVersion.Version11;
-        socket.Options.HttpVersionPolicy = HttpVersionPolicy.RequestVersionExact;
-        using var invoker = new HttpMessageInvoker(new SocketsHttpHandler(), disposeHandler: false);
-        await socket.ConnectAsync(address, invoker, TestContext.Current.CancellationToken);
-    }
-
     private static async Task<byte[]> ReceiveAsync(WebSocket socket)
     {
         var message = new MemoryStream();
@@ -200,78 +175,6 @@ public sealed class WebSocketTests
             if (result.EndOfMessage)
             {
                 return message.ToArray();
-            }
-        }
-    }
-
-    private sealed class Echo : IAsyncDisposable
-    {
-        private readonly TaskCompletionSource<string> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        private KestrelBackend _backend = null!;
-        private bool _http2;
-
-        /// <summary>How the socket ended: the client's words of farewell, or nothing where it broke.</summary>
-        public Task<string> Ended => _ended.Task;
-
-        public static async Task<Echo> StartAsync(bool http2)
-        {
-            var echo = new Echo { _http2 = http2 };
-            echo._backend = await KestrelBackend.StartAsync(
-                app =>
-                {
-                    app.UseWebSockets();
-                    app.Map("/ws", echo.ServeAsync);
-                },
-                http2 ? HttpProtocols.Http2 : HttpProtocols.Http1);
-            return echo;
-        }
-
-        public Task<GatewayHost> GatewayAsync(TimeoutOptions? timeouts = null) => GatewayHost.OverAsync(
-            pool => pool.WithUpstream(new UpstreamOptions { Protocol = _http2 ? UpstreamProtocol.Http2 : UpstreamProtocol.Auto }).WithTimeouts(timeouts ?? new TimeoutOptions()),
-            _backend.Address);
-
-        public ValueTask DisposeAsync() => _backend.DisposeAsync();
-
-        private async Task ServeAsync(HttpContext context)
-        {
-            var protocol = context.WebSockets.WebSocketRequestedProtocols.FirstOrDefault();
-            using var socket = await context.WebSockets.AcceptWebSocketAsync(protocol);
-            var buffer = new byte[32 * 1024];
-            try
-            {
-                while (true)
-                {
-                    var result = await socket.ReceiveAsync(buffer.AsMemory(), context.RequestAborted);
-                    var text = Encoding.ASCII.GetString(buffer, 0, result.Count);
-                    if (result.MessageType == WebSocketMessageType.Close)
-                    {
-                        if (socket.State == WebSocketState.CloseReceived)
-                        {
-                            await socket.CloseAsync(socket.CloseStatus!.Value, socket.CloseStatusDescription + "!", context.RequestAborted);
-                        }
-
-                        _ended.TrySetResult(socket.CloseStatusDescription ?? "");
-                        return;
-                    }
-
-                    if (text == "close")
-                    {
-                        await socket.CloseOutputAsync(WebSocketCloseStatus.PolicyViolation, "told to", context.RequestAborted);
-                    }
-                    else if (text == "abort")
-                    {
-                        context.Abort();
-                        return;
-                    }
-                    else
-                    {
-                        await socket.SendAsync(buffer.AsMemory(0, result.Count), result.MessageType, result.EndOfMessage, context.RequestAborted);
-                    }
-                }
-            }
-            catch (Exception end) when (end is WebSocketException or OperationCanceledException)
-            {
-                _ended.TrySetResult("");
             }
         }
     }

@@ -7,7 +7,7 @@ namespace ProxyKit.Health;
 public static class PoolHealthChecksBuilderExtensions
 {
     /// <summary>
-    /// Adds a check of the pools: unhealthy where one is not ready or has nobody to send to, degraded where some destinations are down, too few are healthy
+    /// Adds a check of the pools: unhealthy where one is not ready or has nobody to send to, and once the gateway is leaving; degraded where some destinations are down, too few are healthy
     /// or a circuit breaker holds requests back. Its data are the destinations of each pool, counted by how they stand.
     /// </summary>
     /// <param name="builder">The host's health checks.</param>
@@ -20,6 +20,6 @@ public static class PoolHealthChecksBuilderExtensions
     {
         ArgumentNullException.ThrowIfNull(builder);
         builder.Services.AddProxyKit();
-        return builder.Add(new HealthCheckRegistration(name, services => new PoolsHealthCheck(services.GetRequiredService<PoolDirectory>(), pools), failureStatus, tags));
+        return builder.Add(new HealthCheckRegistration(name, services => new PoolsHealthCheck(services.GetRequiredService<PoolDirectory>(), services.GetRequiredService<GatewayLifetime>(), pools), failureStatus, tags));
     }
 }

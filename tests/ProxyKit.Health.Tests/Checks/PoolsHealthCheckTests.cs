@@ -49,6 +49,16 @@ public sealed class PoolsHealthCheckTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task It_is_unhealthy_once_the_gateway_is_leaving()
+    {
+        _services.AddHealthChecks().AddProxyKitPools();
+        Assert.Equal(HealthStatus.Healthy, (await CheckAsync()).Status);
+        Provider.GetRequiredService<GatewayLifetime>().Leave();
+        var entry = await CheckAsync();
+        Assert.Equal((HealthStatus.Unhealthy, "The gateway is leaving."), (entry.Status, entry.Description));
+    }
+
+    [Fact]
     public async Task It_is_unhealthy_where_nobody_serves()
     {
         _services.AddHealthChecks().AddProxyKitPools();

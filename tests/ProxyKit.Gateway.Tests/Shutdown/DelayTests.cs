@@ -75,10 +75,13 @@ public sealed class DelayTests
     {
         await using var backend = ScriptedBackend.Start(Answers.Ok("ok"));
         await using var gateway = await StartAsync(backend);
-        await using var client = await RawHttp2.ConnectAsync(gateway.Http2Address);
         var stopped = await BeginAsync(gateway);
-        await client.SendFieldsAsync(RawHttp2.Ordinary(), end: true);
-        Assert.Equal(["200", "goaway"], ((string[])[await client.ReadAsync(), await client.ReadAsync()]).Order());
+        await using (var client = await RawHttp2.ConnectAsync(gateway.Http2Address))
+        {
+            await client.SendFieldsAsync(RawHttp2.Ordinary(), end: true);
+            Assert.Equal(["200", "goaway"], ((string[])[await client.ReadAsync(), await client.ReadAsync()]).Order());
+        } // a client that stayed without a word would hold the server up: it closes for its part when it next hears of it
+
         await EndAsync(gateway, stopped);
     }
 

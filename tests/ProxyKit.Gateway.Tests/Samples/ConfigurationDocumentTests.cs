@@ -22,6 +22,7 @@ public sealed class ConfigurationDocumentTests
     private static readonly Dictionary<string, string> Headings = new()
     {
         ["ForwardingOptions"] = "## Forwarding",
+        ["ShutdownOptions"] = "## Shutdown",
         ["DestinationOptions"] = "### Destinations",
         ["PeakEwma"] = "#### PeakEwma",
         ["RingHash"] = "#### RingHash",

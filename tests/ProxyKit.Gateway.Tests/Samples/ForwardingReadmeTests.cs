@@ -49,6 +49,10 @@ public sealed class ForwardingReadmeTests
         pool.WithHttpClient(client => client.AddHttpMessageHandler<Signing>());
         #endregion
 
+        #region shutdown
+        builder.Services.AddProxyKit().AddGracefulShutdown(new ShutdownOptions { Delay = TimeSpan.FromSeconds(10), Timeout = TimeSpan.FromMinutes(1) });
+        #endregion
+
         await using var app = builder.Build();
 
         #region map

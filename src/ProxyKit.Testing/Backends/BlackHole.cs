@@ -10,9 +10,10 @@ public sealed class BlackHole : IAsyncDisposable
     private readonly Socket _listener = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
     private readonly List<Socket> _fillers = [];
 
-    private BlackHole()
+    private BlackHole(int port)
     {
-        _listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        _listener.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
+        _listener.Bind(new IPEndPoint(IPAddress.Loopback, port));
         _listener.Listen(0);
         Address = new Uri($"http://{_listener.LocalEndPoint}");
     }
@@ -24,9 +25,10 @@ public sealed class BlackHole : IAsyncDisposable
     public Uri Address { get; }
 
     /// <summary>Listens and fills the queue.</summary>
-    public static async Task<BlackHole> StartAsync()
+    /// <param name="port">Where: the port of a backend that is dead, say; a free one where 0.</param>
+    public static async Task<BlackHole> StartAsync(int port = 0)
     {
-        var hole = new BlackHole();
+        var hole = new BlackHole(port);
         var (patience, full) = (TimeSpan.FromMilliseconds(300), false);
         while (!full)
         {

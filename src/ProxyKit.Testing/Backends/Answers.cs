@@ -159,7 +159,7 @@ public static class Answers
             return;
         }
 
-        var head = Encoding.Latin1.GetBytes(string.Create(CultureInfo.InvariantCulture, $"HTTP/1.1 200 OK\r\nContent-Length: {call.AnswerBytes}\r\n{LoadCall.ServerField}: {name}\r\n\r\n"));
+        var head = Encoding.Latin1.GetBytes(string.Create(CultureInfo.InvariantCulture, $"HTTP/1.1 200 OK\r\nContent-Length: {call.AnswerBytes}\r\nCache-Control: no-store\r\n{LoadCall.ServerField}: {name}\r\n\r\n"));
         var piece = new byte[Math.Min(head.Length + call.AnswerBytes, 64 * 1024)];
         head.CopyTo(piece, 0);
         for (var (sent, filled) = (0, head.Length); sent < call.AnswerBytes; filled = 0)

@@ -35,6 +35,9 @@ public sealed class ScriptedBackend : IAsyncDisposable
     /// <summary>What it does with each request from now on.</summary>
     public BackendAnswer Answer { get; set; }
 
+    /// <summary>How long a connection may rest before it is closed (FIN), which a request may meet on its way; null, the default, lets it rest.</summary>
+    public TimeSpan? IdleTimeout { get; set; }
+
     /// <summary>How long a wait may take. The default is 20 s.</summary>
     public TimeSpan Deadline { get; set; } = TimeSpan.FromSeconds(20);
 
@@ -176,7 +179,7 @@ public sealed class ScriptedBackend : IAsyncDisposable
 
     private async Task ServeAsync(BackendConnection connection)
     {
-        while (!connection.IsOver && await connection.Reader.ReadHeadAsync(connection.Stopping) is var (first, fields, bytes))
+        while (!connection.IsOver && await NextAsync(connection) is var (first, fields, bytes))
         {
             var request = new BackendRequest(first, fields, bytes);
             lock (_lock)
@@ -192,6 +195,26 @@ public sealed class ScriptedBackend : IAsyncDisposable
                 await exchange.ReadBodyAsync();
             }
         }
+    }
+
+    private async Task<(string First, FieldList Fields, byte[] Bytes)?> NextAsync(BackendConnection connection)
+    {
+        if (IdleTimeout is { } limit)
+        {
+            using var idle = CancellationTokenSource.CreateLinkedTokenSource(connection.Stopping);
+            idle.CancelAfter(limit);
+            try
+            {
+                await connection.Reader.WaitAsync(idle.Token);
+            }
+            catch (OperationCanceledException) when (!connection.Stopping.IsCancellationRequested)
+            {
+                await connection.CloseAsync();
+                return null;
+            }
+        }
+
+        return await connection.Reader.ReadHeadAsync(connection.Stopping);
     }
 
     private async Task WhenAsync(Func<bool> reached, Func<string> standing)

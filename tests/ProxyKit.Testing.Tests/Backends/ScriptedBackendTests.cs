@@ -82,6 +82,17 @@ public sealed class ScriptedBackendTests
     }
 
     [Fact]
+    public async Task It_closes_a_connection_that_rests()
+    {
+        await using var backend = ScriptedBackend.Start(Answers.Ok("hello"));
+        backend.IdleTimeout = TimeSpan.FromMilliseconds(50);
+        await using var client = await RawClient.ConnectAsync(backend.Address);
+        Assert.Equal("hello", (await client.ExchangeAsync(Get)).Text);
+        Assert.Equal(ConnectionEnd.Closed, (await client.ReadToEndAsync()).End);
+        Assert.Single(backend.Requests);
+    }
+
+    [Fact]
     public async Task A_killed_one_resets_and_refuses_and_comes_back_on_its_port()
     {
         await using var backend = ScriptedBackend.Start(Answers.Ok("again"));

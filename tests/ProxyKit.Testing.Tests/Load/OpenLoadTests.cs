@@ -104,7 +104,7 @@ public sealed class OpenLoadTests
         Assert.All(report.Requests.Where(request => request.End != LoadEnd.NotSent), request =>
         {
             Assert.Equal(LoadEnd.Unanswered, request.End);
-            Assert.InRange(request.Elapsed, TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(10));
+            Assert.True(request.Elapsed >= TimeSpan.FromSeconds(2), $"{request}");
         });
     }
 

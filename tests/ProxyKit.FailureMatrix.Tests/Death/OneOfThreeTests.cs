@@ -1,0 +1,79 @@
+namespace ProxyKit.FailureMatrix.Tests;
+
+/// <summary>One of three backends dies, or was never there.</summary>
+public sealed class OneOfThreeTests
+{
+    public static TheoryData<Variation> Both => Variation.Both;
+
+    public static TheoryData<Variation> All => Variation.All;
+
+    [Theory]
+    [MemberData(nameof(Both))]
+    public Task Row_1_One_that_is_killed_fails_nothing_that_may_be_repeated_and_serves_again_once_it_is_back(Variation variation) => Row.OverThreeAsync(variation, null, async (gateway, origins, ledger) =>
+    {
+        await using var load = gateway.Load(variation);
+        await load.WhenAsync(Variation.Event);
+        var killed = load.Elapsed;
+        await origins[1].KillAsync();
+        var dead = load.Elapsed;
+        await load.WhenAsync(Variation.Event * 2);
+        await origins[1].ReviveAsync();
+        var back = load.Elapsed;
+        await load.WhenAsync(Variation.Length);
+        if (!variation.Sticky)
+        {
+            await load.UntilAsync(report => report.Requests.Any(request => request.At > back && request.Server == "b"));
+        }
+
+        var report = await load.StopAsync();
+        await Results.AddAsync(1, "one of three killed with kill -9", variation, report, gateway, ledger);
+        Row.LosesNothingRepeatable(report, ledger);
+
+        // What failed besides was on it, on its way, when it died.
+        Assert.All(report.Requests.Where(request => !request.IsServed), request => Assert.True(request.At <= dead && request.At + request.Elapsed >= killed, $"{request}"));
+    });
+
+    [Theory]
+    [MemberData(nameof(All))]
+    public async Task Row_2_One_that_refuses_from_the_start_fails_no_request_of_any_method(Variation variation)
+    {
+        using var closed = new ClosedPort();
+        var ledger = new LoadLedger();
+        await using var a = await Origin.StartAsync("a", ledger, variation.Http2);
+        await using var c = await Origin.StartAsync("c", ledger, variation.Http2);
+        await using var gateway = await Matrix.OverAsync(variation, [a.Destination, new Destination("closed", closed.Address), c.Destination]);
+        await using var load = gateway.Load(variation);
+        await load.WhenAsync(Variation.Length);
+        var report = await load.StopAsync();
+        await Results.AddAsync(2, "one of three refuses", variation, report, gateway, ledger);
+        Row.LosesNothing(report, ledger);
+        Assert.InRange(gateway.Attempts.CountAt("closed"), 1, report.Sent / 6); // half of an even share
+        await gateway.IsIdleAsync();
+    }
+
+    [Theory]
+    [MemberData(nameof(All))]
+    public async Task Row_3_One_whose_connections_hang_delays_a_few_requests_by_the_connect_timeout_and_no_more(Variation variation)
+    {
+        Assert.SkipUnless(BlackHole.IsSupported, "Only Linux drops connections that find the queue full.");
+        await Row.OverThreeAsync(variation, null, async (gateway, origins, ledger) =>
+        {
+            await using var load = gateway.Load(variation);
+            await load.WhenAsync(Variation.Event);
+            await origins[1].KillAsync();
+            await using var hole = await BlackHole.StartAsync(origins[1].Address.Port);
+            var began = load.Elapsed;
+            await load.WhenAsync(Variation.Length);
+            var report = await load.StopAsync();
+            await Results.AddAsync(3, "one of three a black hole", variation, report, gateway, ledger);
+            Row.LosesNothingRepeatable(report, ledger);
+            Assert.All(report.Requests.Where(request => !request.IsServed), request => Assert.True(request.At <= began, $"{request}")); // lost by the death before
+
+            // Twice the timeout leaves a second for a machine that is busy, and none for a second wait.
+            Assert.All(report.Requests, request => Assert.True(request.Elapsed < Matrix.ConnectTimeout * 2, $"{request}"));
+            var delayed = report.Requests.Count(request => request.At > began && request.Elapsed >= Matrix.ConnectTimeout);
+            TestContext.Current.TestOutputHelper?.WriteLine($"{delayed} delayed");
+            Assert.InRange(delayed, 0, report.Sent / 20);
+        });
+    }
+}

@@ -1,0 +1,54 @@
+namespace ProxyKit.FailureMatrix.Tests;
+
+/// <summary>One of three backends is 20 times slower than the others.</summary>
+public sealed class SlowTests
+{
+    private static readonly TimeSpan Healthy = TimeSpan.FromMilliseconds(5);
+    private static readonly TimeSpan Slow = Healthy * 20;
+
+    public static TheoryData<Variation, string> Policies
+    {
+        get
+        {
+            var data = new TheoryData<Variation, string>();
+            foreach (var variation in Variation.All.Select(row => row.Data).Where(variation => !variation.Sticky)) // who sticks to it stays
+            {
+                foreach (var policy in (string[])["power of two", "peak EWMA", "power of two, hedged"])
+                {
+                    data.Add(variation, policy);
+                }
+            }
+
+            return data;
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Policies))]
+    public Task Row_8_Load_moves_away_from_the_slow_one(Variation variation, string policy) => Row.OverThreeAsync(variation, pool => Compose(pool, policy), async (gateway, origins, ledger) =>
+    {
+        await Task.WhenAll(origins.Select(origin => origin.SlowDownAsync(origin.Name == "b" ? Slow : Healthy)));
+        await using var load = gateway.Load(variation);
+        await load.WhenAsync(Variation.Length);
+        var report = await load.StopAsync();
+        await Results.AddAsync(8, $"one 20 times slower, {policy}: share {ledger.Share("b"):P1}", variation, report, gateway, ledger);
+        Row.LosesNothing(report, ledger);
+        Assert.InRange(ledger.Share("b"), 0, policy == "peak EWMA" ? 0.1 : 0.2);
+        if (policy.EndsWith("hedged", StringComparison.Ordinal))
+        {
+            Assert.InRange(ledger.Deliveries, report.Sent, (1.2 * report.Sent) + (10 * load.Elapsed.TotalSeconds)); // the budget of retries and hedges
+        }
+    });
+
+    private static void Compose(IPoolBuilder pool, string policy)
+    {
+        if (policy == "peak EWMA")
+        {
+            pool.WithPolicy(new PeakEwma());
+        }
+        else if (policy.EndsWith("hedged", StringComparison.Ordinal))
+        {
+            pool.WithHedging(new HedgeOptions { Delay = Healthy * 4 });
+        }
+    }
+}

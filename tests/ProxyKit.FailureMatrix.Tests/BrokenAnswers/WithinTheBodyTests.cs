@@ -95,13 +95,16 @@ public sealed class WithinTheBodyTests
         await Results.AddAsync(7, $"{fault}, client on {(http2Client ? "h2" : "h1")}", variation, report, gateway, ledger);
         Assert.True(report.Spoiled == 0, report.ToString());
         Assert.All(report.Requests, request => Assert.True(request.Server == "good" ? request.IsServed : !request.IsServed, $"{request}"));
-        Assert.True(report.Cut >= 10, report.ToString());
-        Assert.Equal(report.Cut, gateway.Attempts.At("bad").Count(outcome => outcome.Kind == OutcomeKind.BodyBroken)); // a strike for each
+        Assert.Equal(0, report.Count(LoadEnd.Refused)); // what had begun is cut; it is not answered in other words
         Assert.DoesNotContain(gateway.Attempts.At("good"), outcome => outcome.IsFailure);
-        if (!variation.Http2)
+        if (variation.Http2)
         {
-            Assert.Equal(report.Sent, ledger.Deliveries); // nothing was asked for twice
+            return; // the death of a connection takes others with it that had not begun, and those are asked for again
         }
+
+        Assert.Equal(50, report.Cut + report.Count(LoadEnd.Unanswered)); // the head itself may not reach a client on HTTP/1.1 whose connection is reset
+        Assert.Equal(50, gateway.Attempts.At("bad").Count(outcome => outcome.Kind == OutcomeKind.BodyBroken)); // a strike for each
+        Assert.Equal(report.Sent, ledger.Deliveries); // nothing was asked for twice
 
         await gateway.IsIdleAsync();
     }

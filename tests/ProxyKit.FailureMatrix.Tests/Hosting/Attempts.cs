@@ -7,7 +7,7 @@ internal sealed class Attempts(TimeProvider time) : IOutcomeObserver
 {
     private readonly ConcurrentQueue<(long At, string Destination, Outcome Outcome)> _all = [];
 
-    public int Count => _all.Count(entry => entry.Outcome.Kind != OutcomeKind.BodyBroken);
+    public int Count => _all.Count(entry => IsAttempt(entry.Outcome));
 
     public int Failed => _all.Count(entry => entry.Outcome.IsFailure);
 
@@ -20,5 +20,8 @@ internal sealed class Attempts(TimeProvider time) : IOutcomeObserver
         [.. _all.Where(entry => entry.Destination == destination && entry.At >= since).Select(entry => entry.Outcome)];
 
     /// <summary>How many attempts there were at a destination, all told.</summary>
-    public int CountAt(string destination, long since = 0) => At(destination, since).Count(outcome => outcome.Kind != OutcomeKind.BodyBroken);
+    public int CountAt(string destination, long since = 0) => At(destination, since).Count(IsAttempt);
+
+    // A body breaks in an attempt that has been counted; what was abandoned may never have been sent.
+    private static bool IsAttempt(Outcome outcome) => outcome.Kind is not (OutcomeKind.BodyBroken or OutcomeKind.Abandoned);
 }

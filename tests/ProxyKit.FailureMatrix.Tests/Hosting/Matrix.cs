@@ -43,7 +43,8 @@ internal sealed class Matrix : IAsyncDisposable
     {
         var pool = proxyKit.AddPool("p", destinations)
             .WithUpstream(new UpstreamOptions { Protocol = variation.Http2 ? UpstreamProtocol.Http2 : UpstreamProtocol.Auto })
-            .WithTimeouts(new TimeoutOptions { Connect = ConnectTimeout });
+            .WithTimeouts(new TimeoutOptions { Connect = ConnectTimeout })
+            .WithDrain(new DrainOptions { KeepSessions = false });
         if (variation.Sticky)
         {
             pool.WithStickiness(new StickyCookie());

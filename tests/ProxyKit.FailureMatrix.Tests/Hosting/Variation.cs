@@ -12,8 +12,8 @@ public sealed record Variation(bool Http2 = false, bool Sticky = false)
 
     public static bool IsFull => Wanted is { Length: > 0 };
 
-    /// <summary>How long a row's load lasts: 3 s, or 30.</summary>
-    public static TimeSpan Length => TimeSpan.FromSeconds(!IsFull ? 3 : double.TryParse(Wanted, CultureInfo.InvariantCulture, out var seconds) ? seconds : 30);
+    /// <summary>How long a row's load lasts: 2.4 s, or 30.</summary>
+    public static TimeSpan Length => TimeSpan.FromSeconds(!IsFull ? 2.4 : double.TryParse(Wanted, CultureInfo.InvariantCulture, out var seconds) ? seconds : 30);
 
     /// <summary>When the fault begins.</summary>
     public static TimeSpan Event => Length / 3;

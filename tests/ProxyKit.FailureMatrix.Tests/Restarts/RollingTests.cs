@@ -9,7 +9,7 @@ public sealed class RollingTests
     [MemberData(nameof(Both))]
     public Task Row_17_With_drain_no_request_fails_of_any_method(Variation variation) => Row.OverThreeAsync(
         variation,
-        pool => pool.WithSlowStart(new SlowStartOptions { Window = TimeSpan.FromSeconds(1) }).WithDrain(new DrainOptions { KeepSessions = false }),
+        pool => pool.WithSlowStart(new SlowStartOptions { Window = TimeSpan.FromSeconds(1) }),
         async (gateway, origins, ledger) =>
         {
             await using var load = gateway.Load(variation);

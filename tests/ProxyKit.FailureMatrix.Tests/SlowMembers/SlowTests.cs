@@ -29,14 +29,18 @@ public sealed class SlowTests
     {
         await Task.WhenAll(origins.Select(origin => origin.SlowDownAsync(origin.Name == "b" ? Slow : Healthy)));
         await using var load = gateway.Load(variation);
+        await load.WhenAsync(Variation.Event); // the first requests of a process are slow wherever they go
+        var (slow, all, from) = (ledger.To("b"), ledger.Deliveries, load.Elapsed);
         await load.WhenAsync(Variation.Length);
         var report = await load.StopAsync();
-        await Results.AddAsync(8, $"one 20 times slower, {policy}: share {ledger.Share("b"):P1}", variation, report, gateway, ledger);
+        var share = (double)(ledger.To("b") - slow) / (ledger.Deliveries - all);
+        var measured = report.Between(from, TimeSpan.MaxValue);
+        await Results.AddAsync(8, $"one 20 times slower, {policy}: share {share * 100:0.0} %", variation, measured, gateway, ledger);
         Row.LosesNothing(report, ledger);
-        Assert.InRange(ledger.Share("b"), 0, policy == "peak EWMA" ? 0.1 : 0.2);
+        Assert.InRange(share, 0, policy == "peak EWMA" ? 0.1 : 0.2);
         if (policy.EndsWith("hedged", StringComparison.Ordinal))
         {
-            Assert.InRange(ledger.Deliveries, report.Sent, (1.2 * report.Sent) + (10 * load.Elapsed.TotalSeconds)); // the budget of retries and hedges
+            Assert.InRange(ledger.Deliveries, report.Sent, (1.2 * report.Sent) + (10 * 10)); // the budget of retries and hedges, over 10 s
         }
     });
 

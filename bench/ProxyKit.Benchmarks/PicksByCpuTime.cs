@@ -34,14 +34,14 @@ internal static class PicksByCpuTime
         }));
     }
 
-    private static void Row(string name, IEnumerable<(double Nanoseconds, long Bytes)> measured)
+    public static void Row(string name, IEnumerable<(double Nanoseconds, long Bytes)> measured)
     {
         var all = measured.ToList();
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture, $"| {name} | {string.Join(" | ", all.Select(one => $"{one.Nanoseconds:0.0} ns"))} | {all.Max(one => one.Bytes)} B |"));
     }
 
-    private static (double Nanoseconds, long Bytes) Measure<T>(Func<ulong, T> pick)
+    public static (double Nanoseconds, long Bytes) Measure<T>(Func<ulong, T> pick)
     {
         var (ticket, least, bytes) = (0UL, double.PositiveInfinity, long.MaxValue);
         for (var round = 0; round < Rounds; round++)

@@ -12,6 +12,24 @@ if (args is ["picks"])
     return;
 }
 
+if (args is ["outliers"])
+{
+    ProxyKit.Benchmarks.OutliersByCpuTime.Print();
+    return;
+}
+
+if (args is ["probes"])
+{
+    await ProxyKit.Benchmarks.ProbesByCpuTime.PrintAsync();
+    return;
+}
+
+if (args is ["probes-backends"])
+{
+    await ProxyKit.Benchmarks.ProbesByCpuTime.ServeAsync();
+    return;
+}
+
 // Picks take nanoseconds, so short iterations hold millions of them; in process, so that the whole table takes two minutes.
 var job = Job.Default
     .WithToolchain(InProcessEmitToolchain.DontLogOutput)

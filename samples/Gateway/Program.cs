@@ -4,6 +4,7 @@ using Gateway;
 using ProxyKit;
 using ProxyKit.Balancing;
 using ProxyKit.Forwarding;
+using ProxyKit.Health;
 
 var builder = WebApplication.CreateSlimBuilder(args);
 if (builder.Configuration["config"] is { Length: > 0 } file)
@@ -19,6 +20,7 @@ if (builder.Configuration["config"] is { Length: > 0 } file)
     builder.Services.AddProxyKit()
         .AddForwarding(builder.Configuration.GetSection("ProxyKit:Forwarding"))
         .AddBalancing()
+        .AddHealth()
         .AddConfiguration(builder.Configuration.GetSection("ProxyKit"));
 
     var configured = builder.Build();

@@ -102,6 +102,7 @@ public sealed class PoolHandler : DelegatingHandler
         {
             PickStatus.Picked => lease,
             PickStatus.Full => throw new HttpRequestException($"Every member of pool '{pool.Name}' holds as many requests as it may, and waiting took too long or too many wait.", last),
+            PickStatus.CircuitOpen => throw new HttpRequestException($"The circuit breaker of pool '{pool.Name}' is open: too many requests have failed of late.", last),
             _ => throw new HttpRequestException(HttpRequestError.ConnectionError, $"Pool '{pool.Name}' has no member that may serve.", last),
         };
     }

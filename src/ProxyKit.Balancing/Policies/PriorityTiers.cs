@@ -83,7 +83,7 @@ public sealed class PriorityTiers : IBalancingPolicy, IValidatable
         foreach (var member in snapshot.Members)
         {
             // One that is switched off or drained on purpose is not missed; its tier is that much smaller.
-            if (member.Destination.Priority == tier && member.State == MemberState.Active && member.Destination.Weight > 0)
+            if (member.Destination.Priority == tier && member.State == MemberState.Active && member.Availability != Availability.Draining && member.Destination.Weight > 0)
             {
                 all++;
                 healthy += member.IsDown ? 0 : 1;

@@ -56,6 +56,12 @@ public static class PoolBuilderExtensions
     /// <summary>Gives a destination that is new, or back again, less traffic at first.</summary>
     public static IPoolBuilder WithSlowStart(this IPoolBuilder builder, SlowStartOptions? slowStart = null) => builder.With(slowStart ?? new SlowStartOptions());
 
+    /// <summary>Says what happens when too few destinations are healthy.</summary>
+    public static IPoolBuilder WithPanic(this IPoolBuilder builder, PanicOptions? panic = null) => builder.With(panic ?? new PanicOptions());
+
+    /// <summary>Lets destinations say by a response field how they stand.</summary>
+    public static IPoolBuilder WithStateHeader(this IPoolBuilder builder, StateHeaderOptions? header = null) => builder.With(header ?? new StateHeaderOptions());
+
     /// <summary>Says how destinations leave.</summary>
     public static IPoolBuilder WithDrain(this IPoolBuilder builder, DrainOptions drain) => builder.With(drain);
 

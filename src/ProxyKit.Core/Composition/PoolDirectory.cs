@@ -13,6 +13,7 @@ public sealed class PoolDirectory : IDisposable
     private readonly Lock _changing = new();
     private readonly PoolSection _reader;
     private readonly IOutcomeObserver[] _observers;
+    private readonly IPoolWorker[] _workers;
     private readonly TimeProvider _time;
     private readonly PoolMetrics _metrics;
     private readonly ILogger _logger;
@@ -29,11 +30,12 @@ public sealed class PoolDirectory : IDisposable
         IEnumerable<ProxyKitConfiguration> configurations,
         PoolSection reader,
         IEnumerable<IOutcomeObserver> observers,
+        IEnumerable<IPoolWorker> workers,
         TimeProvider time,
         PoolMetrics metrics,
         ILogger<PoolDirectory> logger)
     {
-        (_reader, _observers, _time, _metrics, _logger) = (reader, [.. observers], time, metrics, logger);
+        (_reader, _observers, _workers, _time, _metrics, _logger) = (reader, [.. observers], [.. workers], time, metrics, logger);
         _configurations = [.. configurations];
         definitions = [.. definitions];
         try
@@ -128,7 +130,7 @@ public sealed class PoolDirectory : IDisposable
     private bool Start(Dictionary<string, PoolRunner> pools, PoolDefinition definition, List<string> faults)
     {
         _judged[definition.Name] = Said(definition.Section);
-        if (PoolRunner.TryStart(definition, _reader, _observers, _time, _logger, faults) is not { } runner)
+        if (PoolRunner.TryStart(definition, _reader, _observers, _workers, _time, _logger, faults) is not { } runner)
         {
             return false;
         }
@@ -259,6 +261,15 @@ internal static partial class Log
     [LoggerMessage(6, LogLevel.Information, "Pool {Pool} has {Count} destinations from its source.", EventName = "DestinationsChanged")]
     public static partial void DestinationsChanged(ILogger logger, string pool, int count);
 
-    [LoggerMessage(7, LogLevel.Warning, "No destinations came within {Timeout} from the sources of these pools: {Pools}. The host starts without them.", EventName = "StartedUnready")]
+    [LoggerMessage(7, LogLevel.Warning, "These pools are not ready after {Timeout}: {Pools}. Their sources have named no destinations, or nobody has judged these yet. The host starts all the same.", EventName = "StartedUnready")]
     public static partial void StartedUnready(ILogger logger, TimeSpan timeout, string pools);
+
+    [LoggerMessage(8, LogLevel.Information, "Destination {Destination} of pool {Pool} was {Before} and is {After}: {Source}, {Reason}.", EventName = "MemberChanged")]
+    public static partial void MemberChanged(ILogger logger, string destination, string pool, MemberStanding before, MemberStanding after, string source, string? reason);
+
+    [LoggerMessage(9, LogLevel.Warning, "Destination {Destination} of pool {Pool} was {Before} and is {After}: {Source}, {Reason}.", EventName = "MemberLost")]
+    public static partial void MemberLost(ILogger logger, string destination, string pool, MemberStanding before, MemberStanding after, string source, string? reason);
+
+    [LoggerMessage(10, LogLevel.Error, "What works beside pool {Pool} ({Worker}) has failed; the pool goes on without it.", EventName = "WorkerFailed")]
+    public static partial void WorkerFailed(ILogger logger, Exception fault, string pool, string worker);
 }

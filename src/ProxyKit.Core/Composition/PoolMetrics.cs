@@ -8,7 +8,7 @@ internal sealed class PoolMetrics
 {
     public const string MeterName = "ProxyKit.Core";
 
-    private static readonly string[] States = ["active", "down", "draining", "off"];
+    private static readonly (MemberStanding Standing, string Name)[] States = [.. Enum.GetValues<MemberStanding>().Select(standing => (standing, standing.ToString().ToLowerInvariant()))];
 
     private readonly Meter _meter;
     private readonly Counter<long> _reloads;
@@ -47,13 +47,6 @@ internal sealed class PoolMetrics
     {
         var members = pool.Snapshot.Members;
         return States.Select(state => new Measurement<int>(
-            members.Count(member => StateOf(member) == state), new("proxykit.pool.name", pool.Name), new("proxykit.destination.state", state)));
+            members.Count(member => member.Standing == state.Standing), new("proxykit.pool.name", pool.Name), new("proxykit.destination.state", state.Name)));
     }
-
-    private static string StateOf(Member member) => member.State switch
-    {
-        MemberState.Draining => "draining",
-        MemberState.Off => "off",
-        _ => member.IsDown ? "down" : "active",
-    };
 }

@@ -10,11 +10,18 @@ internal sealed class PoolRunner : IDisposable
     private readonly ILogger _logger;
     private readonly Lock _feeding = new();
     private IDestinationSource? _source;
+    private readonly CancellationTokenSource _ended = new();
     private CancellationTokenSource _watching = new();
 
-    private PoolRunner(PoolDefinition definition, Pool pool, ILogger logger)
+    private PoolRunner(PoolDefinition definition, Pool pool, IPoolWorker[] workers, ILogger logger)
     {
         (Definition, Pool, _logger) = (definition, pool, logger);
+        pool.MemberChanged += Tell;
+        foreach (var worker in workers)
+        {
+            _ = WorkAsync(worker, _ended.Token);
+        }
+
         Follow(pool.Snapshot.Settings.Get<IDestinationSource>());
     }
 
@@ -22,7 +29,7 @@ internal sealed class PoolRunner : IDisposable
 
     public Pool Pool { get; }
 
-    public static PoolRunner? TryStart(PoolDefinition definition, PoolSection reader, IOutcomeObserver[] observers, TimeProvider time, ILogger logger, List<string> faults)
+    public static PoolRunner? TryStart(PoolDefinition definition, PoolSection reader, IOutcomeObserver[] observers, IPoolWorker[] workers, TimeProvider time, ILogger logger, List<string> faults)
     {
         if (Compose(definition, reader, faults) is not var (destinations, settings))
         {
@@ -30,7 +37,7 @@ internal sealed class PoolRunner : IDisposable
         }
 
         var source = settings.Get<IDestinationSource>();
-        return new PoolRunner(definition, new Pool(definition.Name, source is null ? destinations : [], settings, observers, time), logger);
+        return new PoolRunner(definition, new Pool(definition.Name, source is null ? destinations : [], settings, observers, time), workers, logger);
     }
 
     /// <summary>Reads the configuration again; false where it has faults, and then nothing has changed.</summary>
@@ -61,6 +68,7 @@ internal sealed class PoolRunner : IDisposable
     public void Dispose()
     {
         _watching.Cancel();
+        _ended.Cancel();
         Pool.Dispose();
     }
 
@@ -88,6 +96,34 @@ internal sealed class PoolRunner : IDisposable
 
         settings = definition.Configured.Aggregate(settings, (before, set) => set(before));
         return (destinations, definition.Source is { } make ? settings.With(make(reader.Services)) : settings);
+    }
+
+    private async Task WorkAsync(IPoolWorker worker, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await worker.RunAsync(Pool, cancellationToken);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // The pool ended.
+        }
+        catch (Exception fault) // it may be the user's and throw anything; the pool lives on
+        {
+            Log.WorkerFailed(_logger, fault, Pool.Name, worker.GetType().Name);
+        }
+    }
+
+    private void Tell(object? sender, MemberChange change)
+    {
+        if (change.After is MemberStanding.Down)
+        {
+            Log.MemberLost(_logger, change.Destination, Pool.Name, change.Before, change.After, change.Source, change.Reason);
+        }
+        else
+        {
+            Log.MemberChanged(_logger, change.Destination, Pool.Name, change.Before, change.After, change.Source, change.Reason);
+        }
     }
 
     private void Follow(IDestinationSource? source)

@@ -44,12 +44,16 @@ public static class ProxyKitServiceCollectionExtensions
             services.GetServices<ProxyKitConfiguration>(),
             services.GetRequiredService<PoolSection>(),
             services.GetServices<IOutcomeObserver>(),
+            services.GetServices<IPoolWorker>(),
             services.GetRequiredService<TimeProvider>(),
             services.GetRequiredService<PoolMetrics>(),
             services.GetRequiredService<ILogger<PoolDirectory>>()));
         services.AddSettingsSection<LimitOptions>("Limits", static (section, options) => section.Bind(options));
         services.AddSettingsSection<SlowStartOptions>("SlowStart", static (section, options) => section.Bind(options));
+        services.AddSettingsSection<PanicOptions>("Panic", static (section, options) => section.Bind(options));
+        services.AddSettingsSection<StateHeaderOptions>("StateHeader", static (section, options) => section.Bind(options));
         services.AddSettingsSection<DrainOptions>("Drain", static (section, options) => section.Bind(options));
+        services.TryAddSingleton<IPoolControl>(services => new PoolControl(services.GetRequiredService<PoolDirectory>()));
         services.AddNamedPolicy(nameof(PowerOfTwo), static () => new PowerOfTwo());
         services.AddNamedPolicy(nameof(RoundRobin), static () => new RoundRobin());
         return new Builder(services);

@@ -34,7 +34,8 @@ public readonly struct Lease : IDisposable, IEquatable<Lease>
     /// <param name="kind">What happened.</param>
     /// <param name="status">The member's HTTP status, where it answered.</param>
     /// <param name="retryAfter">How long the member asked to be left alone; see <see cref="Outcome.RetryAfter"/>.</param>
-    public void Report(OutcomeKind kind, int? status = null, TimeSpan? retryAfter = null)
+    /// <param name="reported">How the member says it stands; see <see cref="Outcome.Reported"/>.</param>
+    public void Report(OutcomeKind kind, int? status = null, TimeSpan? retryAfter = null, Availability? reported = null)
     {
         while (_seat is not null)
         {
@@ -50,7 +51,7 @@ public readonly struct Lease : IDisposable, IEquatable<Lease>
             var next = (_version << Seat.VersionShift) | (kind == OutcomeKind.Answered ? Seat.Answered : Seat.Closed);
             if (Interlocked.CompareExchange(ref _seat.Standing, next, standing) == standing)
             {
-                pool!.Report(member!, new Outcome(kind, pool.Time.GetElapsedTime(began), status, retryAfter));
+                pool!.Report(member!, new Outcome(kind, pool.Time.GetElapsedTime(began), status, retryAfter, reported));
                 return;
             }
         }
@@ -156,4 +157,7 @@ public enum PickStatus
 
     /// <summary>Every member that may serve holds as many requests as it may, and the queue is full or waiting took too long.</summary>
     Full,
+
+    /// <summary>The pool's circuit breaker is open: the request is not to be sent.</summary>
+    CircuitOpen,
 }

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Diagnostics.CodeAnalysis;
 using System.IO.Hashing;
 using System.Runtime.InteropServices;
@@ -18,31 +19,49 @@ public sealed class Member
     /// <param name="inFlight">Requests it already holds.</param>
     /// <param name="time">What failures fade by; the system's clock where null.</param>
     public Member(Destination destination, int inFlight = 0, TimeProvider? time = null)
-        : this(destination, new LiveFigures(time ?? TimeProvider.System), MemberState.Active, 1, 0, false)
+        : this(destination, new LiveFigures(time ?? TimeProvider.System), new Status(MemberState.Active, null, DateTimeOffset.UnixEpoch, []))
     {
         ArgumentOutOfRangeException.ThrowIfNegative(inFlight);
         _live.InFlight.Value = inFlight;
     }
 
-    internal Member(Destination destination, LiveFigures live, MemberState state, double warmth, int limit, bool isDown)
+    internal Member(Destination destination, LiveFigures live, Status status, double share = 1, int limit = 0)
     {
         ArgumentNullException.ThrowIfNull(destination);
-        (Destination, _live, State, Limit, IsDown) = (destination, live, state, limit, isDown);
-        Weight = destination.Weight * warmth;
+        (Destination, _live, Limit) = (destination, live, limit);
+        (State, StateReason, StateSince, Beliefs) = (status.State, status.Reason, status.Since, status.Beliefs);
+        Availability = Worst(Beliefs);
+        Standing = StandingOf(State, Availability);
+        Weight = destination.Weight * share;
         Hash = HashOf(destination.Name);
     }
 
     /// <summary>The fixed part.</summary>
     public Destination Destination { get; }
 
-    /// <summary>The weight that counts now: the destination's own, less while it warms up.</summary>
+    /// <summary>The weight that counts now: the destination's own, less while it warms up or is degraded.</summary>
     public double Weight { get; }
 
     /// <summary>Whether it takes traffic.</summary>
     public MemberState State { get; }
 
-    /// <summary>Whether some source says that it should have no traffic (<see cref="Pool.SetAvailable"/>).</summary>
-    public bool IsDown { get; }
+    /// <summary>Why it is in its state; null where nobody said.</summary>
+    public string? StateReason { get; }
+
+    /// <summary>Since when it is in its state.</summary>
+    public DateTimeOffset StateSince { get; }
+
+    /// <summary>What is believed of it, by each source that has doubts.</summary>
+    public ImmutableArray<Belief> Beliefs { get; }
+
+    /// <summary>The worst of its beliefs; <see cref="Availability.Up"/> where there is none.</summary>
+    public Availability Availability { get; }
+
+    /// <summary>Its state and the beliefs about it in one word.</summary>
+    public MemberStanding Standing { get; }
+
+    /// <summary>Whether some source says that it should have no traffic (<see cref="Pool.Believe"/>).</summary>
+    public bool IsDown => Availability == Availability.Down;
 
     /// <summary>Requests it may hold at once; 0 means any number.</summary>
     public int Limit { get; }
@@ -64,6 +83,9 @@ public sealed class Member
 
     /// <summary>Cancelled when it was switched off, or its time to drain, or to finish once removed, is over: what still runs should end.</summary>
     public CancellationToken Retired => _live.Retired.Token;
+
+    /// <summary>What packages keep about it from one snapshot to the next; new where a destination gets another address.</summary>
+    public Notes Notes => _live.Notes;
 
     /// <summary>How long its answers take, once <see cref="TrackLatency"/> was called; null before.</summary>
     public PeakLatency? Latency => _live.Latency;
@@ -155,6 +177,34 @@ public sealed class Member
         }
     }
 
+    internal static Availability Worst(ImmutableArray<Belief> beliefs)
+    {
+        var worst = Availability.Up;
+        foreach (var belief in beliefs)
+        {
+            worst = belief.Availability > worst ? belief.Availability : worst;
+        }
+
+        return worst;
+    }
+
+    internal static MemberStanding StandingOf(MemberState state, Availability availability) => (state, availability) switch
+    {
+        (MemberState.Off, _) => MemberStanding.Off,
+        (_, Availability.Down) => MemberStanding.Down,
+        (MemberState.Draining, _) or (_, Availability.Draining) => MemberStanding.Draining,
+        (_, Availability.Trial) => MemberStanding.Trial,
+        (_, Availability.Degraded) => MemberStanding.Degraded,
+        _ => MemberStanding.Active,
+    };
+
+    /// <summary>What is said of it.</summary>
+    /// <param name="State">Whether it takes traffic.</param>
+    /// <param name="Reason">Why it is in that state.</param>
+    /// <param name="Since">Since when.</param>
+    /// <param name="Beliefs">What is believed of it.</param>
+    internal readonly record struct Status(MemberState State, string? Reason, DateTimeOffset Since, ImmutableArray<Belief> Beliefs);
+
     /// <summary>What outlives snapshots: one for each seat, for as long as its destination keeps its name and address.</summary>
     [SuppressMessage("Reliability", "CA1001", Justification = "Its source has no timer and no handle; it goes with the object.")]
     internal sealed class LiveFigures(TimeProvider time)
@@ -162,6 +212,7 @@ public sealed class Member
         public readonly TimeProvider Time = time;
         public readonly DecayingSum Unreached = new(TimeSpan.FromSeconds(5));
         public readonly DecayingSum Failed = new(TimeSpan.FromSeconds(1));
+        public readonly Notes Notes = new();
         public CancellationTokenSource Retired = new();
         public TaskCompletionSource? Idle; // a drain waits for it
         public int State; // a MemberState, the newest: a pick from an older snapshot must not pass it

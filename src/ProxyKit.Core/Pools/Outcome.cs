@@ -5,7 +5,8 @@ namespace ProxyKit;
 /// <param name="Elapsed">From the pick to the response's head, or to the failure.</param>
 /// <param name="Status">The member's HTTP status; null where it sent none.</param>
 /// <param name="RetryAfter">How long the member asked to be left alone; null where it did not. The pool passes it over for as long, at most 5 minutes.</param>
-public readonly record struct Outcome(OutcomeKind Kind, TimeSpan Elapsed, int? Status = null, TimeSpan? RetryAfter = null)
+/// <param name="Reported">How the member says it stands (<see cref="StateHeaderOptions"/>); null where it said nothing.</param>
+public readonly record struct Outcome(OutcomeKind Kind, TimeSpan Elapsed, int? Status = null, TimeSpan? RetryAfter = null, Availability? Reported = null)
 {
     /// <summary>Whether it speaks against the member: no connection, no answer, a broken one, or a 5xx.</summary>
     public bool IsFailure => Kind is OutcomeKind.Answered ? Status is >= 500 : Kind is not OutcomeKind.Abandoned;

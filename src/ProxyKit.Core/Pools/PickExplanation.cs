@@ -16,7 +16,7 @@ public sealed record PickExplanation(string? Chosen, string Policy, string Reaso
 
 /// <summary>One member as an explanation sees it.</summary>
 /// <param name="Name">The destination's name.</param>
-/// <param name="Standing">Whether it could be picked: <c>available</c>, <c>down</c>, <c>draining</c>, <c>off</c>, <c>tried</c>, <c>full</c> or <c>weightless</c>.</param>
+/// <param name="Standing">Whether it could be picked: <c>available</c>, <c>degraded</c>, <c>trial</c>, <c>down</c>, <c>draining</c>, <c>off</c>, <c>tried</c>, <c>full</c> or <c>weightless</c>.</param>
 /// <param name="Weight">The weight that counts now.</param>
 /// <param name="Load">Requests in flight and what failures add to them.</param>
 public sealed record PickCandidate(string Name, string Standing, double Weight, double Load);

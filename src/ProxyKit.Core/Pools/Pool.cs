@@ -13,7 +13,9 @@ public sealed partial class Pool : IDisposable
     private readonly SeatQueue _queue;
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private PoolSnapshot _snapshot;
+    private Task[] _holds = [];
     private long _picks;
+    private long _draws;
 
     /// <summary>Creates a pool.</summary>
     /// <param name="name">What routes, logs and metrics call it.</param>
@@ -55,10 +57,23 @@ public sealed partial class Pool : IDisposable
     /// <summary>Requests that wait for a seat now.</summary>
     public int Waiting => _queue.Count;
 
-    /// <summary>Done once the pool has had its destinations: from the start, or with the first set where an <see cref="IDestinationSource"/> finds them.</summary>
-    public Task Ready => _ready.Task;
+    /// <summary>
+    /// Done once the pool can take traffic: it has had its destinations, from the start or, where an <see cref="IDestinationSource"/> finds them,
+    /// with the first set, and all that delays it (<see cref="HoldReady"/>) is over.
+    /// </summary>
+    public Task Ready => Task.WhenAll([_ready.Task, .. Volatile.Read(ref _holds)]);
 
-    internal TimeProvider Time { get; }
+    /// <summary>What packages keep about it.</summary>
+    public Notes Notes { get; } = new();
+
+    /// <summary>
+    /// Raised when a member stands otherwise than before, in the order of the changes and while the pool can have no other: handlers are quick,
+    /// wait for nothing and leave the pool as it is.
+    /// </summary>
+    public event EventHandler<MemberChange>? MemberChanged;
+
+    /// <summary>Its clock.</summary>
+    public TimeProvider Time { get; }
 
     /// <summary>Whether any member that may get new traffic has a seat free, or there is none to wait for.</summary>
     internal bool HasRoom
@@ -85,7 +100,25 @@ public sealed partial class Pool : IDisposable
     /// <param name="tried">Members that this request has been sent to before.</param>
     public PickStatus TryPick(out Lease lease, ulong? key = null, Member? preferred = null, ReadOnlySpan<Member> tried = default)
     {
+        if (!Admits(tried))
+        {
+            lease = default;
+            return PickStatus.CircuitOpen;
+        }
+
+        return PickAdmitted(out lease, key, preferred, tried);
+    }
+
+    /// <summary>The same for a request that was let in, or waits since: only a breaker that has opened meanwhile keeps it out.</summary>
+    internal PickStatus PickAdmitted(out Lease lease, ulong? key, Member? preferred, ReadOnlySpan<Member> tried)
+    {
         var snapshot = Snapshot;
+        if (snapshot.Admission == 0 && tried.IsEmpty)
+        {
+            lease = default;
+            return PickStatus.CircuitOpen;
+        }
+
         if (preferred is not null && Keeps(snapshot, preferred, tried) is { } kept && kept.TryBegin(known: true))
         {
             lease = Lease.Of(this, kept);
@@ -97,7 +130,8 @@ public sealed partial class Pool : IDisposable
         for (var i = 0; i < Looks; i++)
         {
             var ticket = unchecked((ulong)Interlocked.Increment(ref _picks)) - 1;
-            var member = snapshot.Picker.Pick(new PickRequest(ticket, WeightedDraw.Mix(_seed + ticket), key, tried));
+            var random = WeightedDraw.Mix(_seed + ticket);
+            var member = snapshot.Picker.Pick(new PickRequest(ticket, random, key, tried));
             if (member is null)
             {
                 if (WhyNone(snapshot, tried) is { } known)
@@ -133,11 +167,17 @@ public sealed partial class Pool : IDisposable
     public ValueTask<(PickStatus Status, Lease Lease)> PickAsync(
         ulong? key = null, Member? preferred = null, ReadOnlyMemory<Member> tried = default, CancellationToken cancellationToken = default)
     {
+        // Asked once for each request: who waits must not be drawn again with every seat that comes free.
+        if (!Admits(tried.Span))
+        {
+            return new((PickStatus.CircuitOpen, default));
+        }
+
         // Who comes now may not pass those who wait.
         var limits = Snapshot.Settings.Get<LimitOptions>();
         if (limits is null or { QueueLength: 0 } || _queue.Count == 0)
         {
-            var status = TryPick(out var lease, key, preferred, tried.Span);
+            var status = PickAdmitted(out var lease, key, preferred, tried.Span);
             if (status != PickStatus.Full || limits is null or { QueueLength: 0 })
             {
                 return new((status, lease));
@@ -147,15 +187,28 @@ public sealed partial class Pool : IDisposable
         return new(WaitAsync(limits, key, preferred, tried, cancellationToken));
     }
 
+    /// <summary>Delays <see cref="Ready"/> until <paramref name="until"/> is done, however it ends.</summary>
+    public void HoldReady(Task until)
+    {
+        ArgumentNullException.ThrowIfNull(until);
+        var hold = until.ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        lock (_publishing)
+        {
+            Volatile.Write(ref _holds, [.. _holds, hold]);
+        }
+    }
+
     /// <summary>Says whom the pool would pick now and why. It takes no turn and no seat.</summary>
     public PickExplanation Explain(ulong? key = null, Member? preferred = null, ReadOnlySpan<Member> tried = default)
     {
         var snapshot = Snapshot;
         var ticket = unchecked((ulong)Volatile.Read(ref _picks));
         var request = new PickRequest(ticket, WeightedDraw.Mix(_seed + ticket), key, tried);
-        var kept = preferred is null ? null : Keeps(snapshot, preferred, tried);
-        var chosen = kept ?? snapshot.Picker.Pick(request);
-        var reason = kept is not null ? "the session sticks to it"
+        var isOpen = snapshot.Admission == 0 && tried.IsEmpty;
+        var kept = preferred is null || isOpen ? null : Keeps(snapshot, preferred, tried);
+        var chosen = isOpen ? null : kept ?? snapshot.Picker.Pick(request);
+        var reason = isOpen ? "the circuit breaker is open"
+            : kept is not null ? "the session sticks to it"
             : chosen is not null ? snapshot.Picker.Explain(request, chosen)
             : WhyNone(snapshot, tried) == PickStatus.Full ? "all that may serve are full" : "none is left that may serve";
         var candidates = ImmutableArray.CreateBuilder<PickCandidate>(snapshot.Members.Length);
@@ -167,7 +220,7 @@ public sealed partial class Pool : IDisposable
         return new PickExplanation(chosen?.Destination.Name, snapshot.Settings.Policy.GetType().Name, reason, candidates.MoveToImmutable());
     }
 
-    /// <summary>Ends its timers. What is leased goes on.</summary>
+    /// <summary>Ends its timers, and what its notes keep. What is leased goes on.</summary>
     public void Dispose()
     {
         lock (_publishing)
@@ -180,6 +233,7 @@ public sealed partial class Pool : IDisposable
             }
         }
 
+        Notes.End();
         _ready.TrySetResult();
     }
 
@@ -242,6 +296,11 @@ public sealed partial class Pool : IDisposable
         }
     }
 
+    // A retry of what was admitted goes on. What is drawn here takes no turn from those who take turns.
+    private bool Admits(ReadOnlySpan<Member> tried) =>
+        Snapshot.Admission is var share && (share >= 1 || !tried.IsEmpty
+            || (WeightedDraw.Mix(~_seed + unchecked((ulong)Interlocked.Increment(ref _draws))) >> 11) * (1.0 / (1UL << 53)) < share);
+
     // Null where an untried member has a seat free: it came free just now, or the policy wants none of those left.
     private static PickStatus? WhyNone(PoolSnapshot snapshot, ReadOnlySpan<Member> tried)
     {
@@ -288,6 +347,7 @@ public sealed partial class Pool : IDisposable
         member.State != MemberState.Active ? member.State.ToString().ToLowerInvariant()
         : IsTried(member, tried) ? "tried"
         : member.Destination.Weight == 0 ? "weightless"
-        : member.IsDown ? "down"
-        : member.HasRoom ? "available" : "full";
+        : member.Standing is MemberStanding.Down or MemberStanding.Draining ? member.Standing.ToString().ToLowerInvariant()
+        : !member.HasRoom ? "full"
+        : member.Standing == MemberStanding.Active ? "available" : member.Standing.ToString().ToLowerInvariant();
 }

@@ -6,6 +6,8 @@ namespace ProxyKit;
 public sealed partial class Pool
 {
     private const string AskedToWait = "retry-after";
+    private const string Control = "control";
+    private const string Composition = "configuration";
 
     /// <summary>A member that asks to be left alone for longer is asked again after this: a wrong <c>Retry-After</c> must not cost it a day.</summary>
     private static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(5);
@@ -18,7 +20,8 @@ public sealed partial class Pool
     private readonly Lock _publishing = new();
     private readonly List<Place> _leaving = []; // removed, with requests still in flight
     private OrderedDictionary<string, Place> _places = [];
-    private ImmutableHashSet<(string Destination, string Source)> _down = [];
+    private ImmutableDictionary<string, ImmutableArray<Belief>> _beliefs = ImmutableDictionary.Create<string, ImmutableArray<Belief>>(StringComparer.Ordinal);
+    private double _admission = 1;
     private ITimer? _warming;
     private bool _disposed;
 
@@ -42,12 +45,15 @@ public sealed partial class Pool
         }
     }
 
-    /// <summary>Says that a destination should have traffic or not; false where that changes nothing or there is none of that name.</summary>
+    /// <summary>Says what one source thinks of a destination; false where that changes nothing or there is none of that name.</summary>
     /// <param name="destination">Its name.</param>
-    /// <param name="source">Who says so. A destination is down while any source says it is.</param>
-    /// <param name="available">What it says.</param>
-    public bool SetAvailable(string destination, string source, bool available)
+    /// <param name="source">Who thinks so. Of what several sources think the worst counts.</param>
+    /// <param name="availability">What it thinks; <see cref="Availability.Up"/> takes back what it thought before.</param>
+    /// <param name="reason">Why, in words for people. Another reason for the same replaces the one before; null leaves it.</param>
+    public bool Believe(string destination, string source, Availability availability, string? reason = null)
     {
+        ArgumentNullException.ThrowIfNull(destination);
+        ArgumentException.ThrowIfNullOrEmpty(source);
         lock (_publishing)
         {
             if (!_places.TryGetValue(destination, out var place))
@@ -55,20 +61,58 @@ public sealed partial class Pool
                 return false;
             }
 
-            var entry = (destination, source);
-            var down = available ? _down.Remove(entry) : _down.Add(entry);
-            if (down == _down)
+            var before = _beliefs.GetValueOrDefault(destination, []);
+            var others = before.RemoveAll(belief => belief.Source == source);
+            var own = before.FirstOrDefault(belief => belief.Source == source);
+            var isSame = (own?.Availability ?? Availability.Up) == availability;
+            if (isSame && (own is null || reason is null || reason == own.Reason))
             {
                 return false;
             }
 
-            _down = down;
-            if (available && source != AskedToWait && !_down.Any(other => other.Destination == destination && other.Source != AskedToWait))
+            var since = isSame ? own!.Since : Time.GetUtcNow(); // the same for another reason
+            var after = availability == Availability.Up ? others : others.Add(new Belief(source, availability, reason, since));
+            _beliefs = after.IsEmpty ? _beliefs.Remove(destination) : _beliefs.SetItem(destination, after);
+
+            // A pause that it asked for itself is no illness, and before the pool takes traffic all are equally cold.
+            if (WasAway(before) && !WasAway(after) && Ready.IsCompleted)
             {
                 place.Now = place.Now with { Came = Time.GetTimestamp() };
             }
 
-            Publish();
+            Publish(source, reason);
+            return true;
+        }
+
+        static bool WasAway(ImmutableArray<Belief> beliefs) => Member.Worst(beliefs.RemoveAll(belief => belief.Source == AskedToWait)) >= Availability.Trial;
+    }
+
+    /// <summary>Says that a destination should have traffic or not: <see cref="Believe"/> for who knows no more than that.</summary>
+    /// <param name="destination">Its name.</param>
+    /// <param name="source">Who says so.</param>
+    /// <param name="available">What it says.</param>
+    /// <param name="reason">Why.</param>
+    public bool SetAvailable(string destination, string source, bool available, string? reason = null) =>
+        Believe(destination, source, available ? Availability.Up : Availability.Down, reason);
+
+    /// <summary>Says which share of new requests the pool takes, 0 to 1: what a circuit breaker does. The others are told <see cref="PickStatus.CircuitOpen"/>.</summary>
+    /// <returns>Whether that changed anything.</returns>
+    public bool SetAdmission(double share)
+    {
+        if (!(share >= 0 && share <= 1))
+        {
+            throw new ArgumentOutOfRangeException(nameof(share), share, "The share must be 0 to 1.");
+        }
+
+        lock (_publishing)
+        {
+            if (_admission == share)
+            {
+                return false;
+            }
+
+            _admission = share;
+            Publish(Control, null);
             return true;
         }
     }
@@ -76,11 +120,12 @@ public sealed partial class Pool
     /// <summary>Puts a destination into a state; false where it is in it already or there is none of that name.</summary>
     /// <param name="destination">Its name.</param>
     /// <param name="state">The state. <see cref="MemberState.Off"/> ends what still runs on it.</param>
-    public bool SetState(string destination, MemberState state)
+    /// <param name="reason">Why, in words for people.</param>
+    public bool SetState(string destination, MemberState state, string? reason = null)
     {
         lock (_publishing)
         {
-            return _places.TryGetValue(destination, out var place) && Enter(place, state);
+            return _places.TryGetValue(destination, out var place) && Enter(place, state, Control, reason);
         }
     }
 
@@ -94,10 +139,11 @@ public sealed partial class Pool
     /// </remarks>
     /// <param name="destination">Its name.</param>
     /// <param name="deadline">How long that may take, at most 49 days; what still runs then is ended.</param>
+    /// <param name="reason">Why, in words for people.</param>
     /// <param name="cancellationToken">Ends the wait, not the drain.</param>
     /// <returns>How many requests were still in flight at the end; 0 is a clean drain.</returns>
     /// <exception cref="KeyNotFoundException">There is no destination of that name.</exception>
-    public Task<int> DrainAsync(string destination, TimeSpan deadline, CancellationToken cancellationToken = default)
+    public Task<int> DrainAsync(string destination, TimeSpan deadline, string? reason = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(destination);
         ArgumentOutOfRangeException.ThrowIfLessThan(deadline, TimeSpan.Zero);
@@ -105,7 +151,7 @@ public sealed partial class Pool
         lock (_publishing)
         {
             return _places.TryGetValue(destination, out var place)
-                ? Begin(place, deadline).WaitAsync(cancellationToken)
+                ? Begin(place, deadline, Control, reason).WaitAsync(cancellationToken)
                 : throw new KeyNotFoundException($"Pool '{Name}' has no destination '{destination}'. There are: {string.Join(", ", _places.Keys.Order(StringComparer.Ordinal).Select(name => $"'{name}'"))}.");
         }
     }
@@ -137,31 +183,39 @@ public sealed partial class Pool
         {
             var used = settings ?? Snapshot.Settings;
             long? came = warm || _places.Count == 0 ? null : Time.GetTimestamp();
-            var next = list.Select(destination => Seat(destination, came)).ToList();
+            var now = Time.GetUtcNow();
+            var next = list.Select(destination => Seat(destination, came, now)).ToList();
             var stay = next.Select(entry => entry.Place).ToHashSet();
             var gone = _places.Values.Where(place => !stay.Contains(place)).ToList();
             var names = gone.Select(place => place.Now.Destination.Name).ToHashSet();
-            var down = _down.Except(_down.Where(entry => names.Contains(entry.Destination)));
-            var snapshot = Build(next, down, used);
+            var beliefs = _beliefs.RemoveRange(names);
+            if (used.Get<ProvenFirst>() is { } proof)
+            {
+                var unproven = next.Where(entry => entry.Place.IsNew).Select(entry => entry.Now.Destination.Name);
+                beliefs = beliefs.SetItems(unproven.Select(name => KeyValuePair.Create(name, ImmutableArray.Create(new Belief(proof.Source, Availability.Down, proof.Reason, now)))));
+            }
+
+            var snapshot = Build(next, beliefs, used);
 
             var before = next.Select(entry => entry.Place.Now.State).ToList();
-            foreach (var (place, now) in next)
+            foreach (var (place, standing) in next)
             {
-                place.Now = now;
+                place.Now = standing;
+                place.IsNew = false;
                 place.Leaving?.Dispose();
                 place.Leaving = null;
                 _leaving.Remove(place);
             }
 
             _places = new(next.Select(entry => KeyValuePair.Create(entry.Now.Destination.Name, entry.Place)));
-            _down = down;
-            Show(snapshot);
+            _beliefs = beliefs;
+            Show(snapshot, Composition, null);
             var timeout = (used.Get<DrainOptions>() ?? new DrainOptions()).Timeout;
             foreach (var (entry, state) in next.Zip(before))
             {
                 if (entry.Now.State == MemberState.Draining && state != MemberState.Draining)
                 {
-                    _ = Begin(entry.Place, timeout);
+                    _ = Begin(entry.Place, timeout, Composition, null);
                 }
                 else if (entry.Now.State == MemberState.Active)
                 {
@@ -174,7 +228,7 @@ public sealed partial class Pool
     }
 
     // The place that a destination keeps, gets back or gets new, and how it will stand in it.
-    private (Place Place, Standing Now) Seat(Destination destination, long? came)
+    private (Place Place, Standing Now) Seat(Destination destination, long? came, DateTimeOffset now)
     {
         if (_places.TryGetValue(destination.Name, out var place) && place.Now.Destination.Address == destination.Address)
         {
@@ -184,25 +238,26 @@ public sealed partial class Pool
                 (true, false, _) => MemberState.Active,
                 _ => place.Now.State,
             };
-            return (place, place.Now with { Destination = destination, State = state, Came = place.Now.State == MemberState.Off && state == MemberState.Active ? came : place.Now.Came });
+            var entered = state == place.Now.State ? place.Now : place.Now with { State = state, Since = now, Reason = destination.Disabled ? "disabled" : null };
+            return (place, entered with { Destination = destination, Came = place.Now.State == MemberState.Off && state == MemberState.Active ? came : place.Now.Came });
         }
 
         // Back while its last requests still run, as DNS answers come and go: they go on counting against its limit.
         var back = _leaving.Find(place => place.Now.Destination.Name == destination.Name && place.Now.Destination.Address == destination.Address);
         var disabled = back is null ? MemberState.Off : MemberState.Draining;
-        var now = new Standing(destination, destination.Disabled ? disabled : MemberState.Active, came);
-        return (back ?? new Place(now, new Member.LiveFigures(Time)), now);
+        var standing = new Standing(destination, destination.Disabled ? disabled : MemberState.Active, came, destination.Disabled ? "disabled" : null, now);
+        return (back ?? new Place(standing, new Member.LiveFigures(Time)), standing);
     }
 
-    private bool Enter(Place place, MemberState state)
+    private bool Enter(Place place, MemberState state, string source, string? reason)
     {
         if (place.Now.State == state && !(state == MemberState.Off && place.Drain is not null))
         {
             return false;
         }
 
-        place.Now = place.Now with { State = state, Came = place.Now.State == MemberState.Off && state != MemberState.Off ? Time.GetTimestamp() : place.Now.Came };
-        Publish();
+        place.Now = place.Now with { State = state, Came = place.Now.State == MemberState.Off && state != MemberState.Off ? Time.GetTimestamp() : place.Now.Came, Reason = reason, Since = Time.GetUtcNow() };
+        Publish(source, reason);
         if (state != MemberState.Draining)
         {
             End(place.Drain, place);
@@ -216,7 +271,7 @@ public sealed partial class Pool
         return true;
     }
 
-    private Task<int> Begin(Place place, TimeSpan deadline)
+    private Task<int> Begin(Place place, TimeSpan deadline, string source, string? reason)
     {
         if (place.Drain is { } running)
         {
@@ -232,7 +287,7 @@ public sealed partial class Pool
         var drain = new Drain(Snapshot.Settings.Get<DrainOptions>()?.KeepSessions ?? Snapshot.Settings.Get<StickySessions>() is not null);
         place.Drain = drain;
         drain.Deadline = Time.CreateTimer(_ => Expire(place, drain), null, deadline, Timeout.InfiniteTimeSpan);
-        Enter(place, MemberState.Draining);
+        Enter(place, MemberState.Draining, source, reason);
         if (!drain.KeepsSessions)
         {
             _ = FinishAsync(place, drain);
@@ -262,8 +317,8 @@ public sealed partial class Pool
 
                 if (place.Now.State == MemberState.Draining)
                 {
-                    place.Now = place.Now with { State = MemberState.Off };
-                    Publish();
+                    place.Now = place.Now with { State = MemberState.Off, Since = Time.GetUtcNow() };
+                    Publish(Control, "drained");
                 }
 
                 if (place.InFlight == 0)
@@ -281,7 +336,7 @@ public sealed partial class Pool
         {
             if (place.Drain == drain)
             {
-                Enter(place, MemberState.Off);
+                Enter(place, MemberState.Off, Control, "the deadline of its drain has passed");
             }
         }
     }
@@ -350,7 +405,7 @@ public sealed partial class Pool
             place.PassedOverUntil = until;
             place.Pause ??= Time.CreateTimer(_ => EndPause(place), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
             place.Pause.Change(pause, Timeout.InfiniteTimeSpan);
-            SetAvailable(member.Destination.Name, AskedToWait, available: false);
+            Believe(member.Destination.Name, AskedToWait, Availability.Down, "it asked to be left alone");
         }
     }
 
@@ -371,35 +426,47 @@ public sealed partial class Pool
             }
             else
             {
-                SetAvailable(place.Now.Destination.Name, AskedToWait, available: true);
+                Believe(place.Now.Destination.Name, AskedToWait, Availability.Up);
             }
         }
     }
 
-    private void Publish() => Show(Build([.. _places.Values.Select(place => (place, place.Now))], _down, Snapshot.Settings));
+    private void Publish(string source, string? reason) =>
+        Show(Build([.. _places.Values.Select(place => (place, place.Now))], _beliefs, Snapshot.Settings), source, reason);
 
-    private PoolSnapshot Build(IReadOnlyList<(Place Place, Standing Now)> places, ImmutableHashSet<(string Destination, string Source)> down, PoolSettings settings)
+    private PoolSnapshot Build(IReadOnlyList<(Place Place, Standing Now)> places, ImmutableDictionary<string, ImmutableArray<Belief>> beliefs, PoolSettings settings)
     {
         var limit = settings.Get<LimitOptions>()?.MaxPerDestination ?? 0;
         var slowStart = settings.Get<SlowStartOptions>();
-        var names = down.Select(entry => entry.Destination).ToHashSet();
-        var members = places.Select(entry =>
+        var candidates = places.Where(entry => IsCandidate(entry.Now)).Select(entry => (entry.Now.Destination.Priority, Member.Worst(Of(entry.Now)))).ToArray();
+        var parts = Serving.Choose(candidates, settings.Get<PanicOptions>());
+        var (members, available) = (new List<Member>(places.Count), new List<Member>(candidates.Length));
+        var next = 0;
+        foreach (var (place, now) in places)
         {
-            var ((destination, state, came), live) = (entry.Now, entry.Place.Live);
-            var warmth = slowStart is not null && came is { } since ? slowStart.Warmth(Time.GetElapsedTime(since)) : 1;
-            return new Member(destination, live, state, warmth, limit, names.Contains(destination.Name));
-        }).ToList();
+            var part = IsCandidate(now) ? parts[next++] : new Serving.Part(false, 1, false, false);
+            var warmth = slowStart is not null && now.Came is { } since ? slowStart.Warmth(Time.GetElapsedTime(since)) : 1;
+            var status = new Member.Status(now.State, now.Reason, now.Since, Of(now));
+            var member = new Member(now.Destination, place.Live, status, part.Serves ? warmth * part.Share : warmth, part.IsOnTrial ? 1 : limit);
+            members.Add(member);
+            if (part.Serves)
+            {
+                available.Add(member);
+            }
+        }
 
-        // Fails open: with no healthy member left, a doubtful one beats a certain refusal.
-        var serving = members.Where(member => member.State == MemberState.Active && member.Destination.Weight > 0).ToList();
-        var healthy = serving.Where(member => !member.IsDown).ToList();
-        return new PoolSnapshot(members, healthy.Count > 0 ? healthy : serving, settings);
+        return new PoolSnapshot(members, available, settings) { IsInPanic = parts.Any(part => part.IsInPanic), Admission = _admission };
+
+        ImmutableArray<Belief> Of(Standing now) => beliefs.GetValueOrDefault(now.Destination.Name, []);
+
+        static bool IsCandidate(Standing now) => now.State == MemberState.Active && now.Destination.Weight > 0;
     }
 
     // What a snapshot lets in is allowed before it is seen, what it keeps out is forbidden after: so no pick, from the old one
     // or the new, is refused by every member that it is sent to.
-    private void Show(PoolSnapshot snapshot)
+    private void Show(PoolSnapshot snapshot, string source, string? reason)
     {
+        var before = _snapshot;
         var slowStart = snapshot.Settings.Get<SlowStartOptions>();
         var warming = false;
         foreach (var place in _places.Values)
@@ -430,6 +497,20 @@ public sealed partial class Pool
 
         Warm(warming && !_disposed ? slowStart : null);
         _queue.ServeAll();
+        before.MarkReplaced();
+        if (MemberChanged is { } changed)
+        {
+            for (var i = 0; i < snapshot.Members.Length; i++)
+            {
+                // Most changes leave everybody in his place, so that a large pool is not searched once for each of its members.
+                var member = snapshot.Members[i];
+                var same = i < before.Members.Length && before.Members[i].Hash == member.Hash ? before.Members[i] : before.Find(member.Hash);
+                if (same is { } old && old.Standing != member.Standing)
+                {
+                    changed(this, new MemberChange(this, member.Destination.Name, old.Standing, member.Standing, source, reason));
+                }
+            }
+        }
     }
 
     // While a member warms up, the pool is published again every twentieth of the window.
@@ -453,7 +534,7 @@ public sealed partial class Pool
         {
             if (!_disposed)
             {
-                Publish();
+                Publish(Control, null);
             }
         }
     }
@@ -462,13 +543,16 @@ public sealed partial class Pool
     /// <param name="Destination">The fixed part.</param>
     /// <param name="State">Whether it takes traffic.</param>
     /// <param name="Came">When it began to warm up; null once warm.</param>
-    private readonly record struct Standing(Destination Destination, MemberState State, long? Came);
+    /// <param name="Reason">Why it is in its state.</param>
+    /// <param name="Since">Since when.</param>
+    private readonly record struct Standing(Destination Destination, MemberState State, long? Came, string? Reason, DateTimeOffset Since);
 
     /// <summary>What the pool knows of a destination from one snapshot to the next.</summary>
     private sealed class Place(Standing now, Member.LiveFigures live)
     {
         public readonly Member.LiveFigures Live = live;
         public Standing Now = now;
+        public bool IsNew = true; // not yet in any snapshot
         public Drain? Drain;
         public ITimer? Leaving; // ends what still runs once it is removed
         public ITimer? Pause; // ends what a Retry-After asked for

@@ -85,7 +85,7 @@ internal sealed class SeatQueue(Pool pool)
         for (var place = _line.First; place is not null && seats > 0;)
         {
             var (waiter, next) = (place.Value, place.Next);
-            var status = pool.TryPick(out var lease, waiter.Key, waiter.Preferred, waiter.Tried.Span);
+            var status = pool.PickAdmitted(out var lease, waiter.Key, waiter.Preferred, waiter.Tried.Span);
             if (status != PickStatus.Full)
             {
                 Remove(waiter);

@@ -134,7 +134,8 @@ internal sealed partial class PoolForwarder
         var until = Deadline.After(_time, _time.GetTimestamp(), stickiness.MaxWait);
         while (true)
         {
-            var member = exchange.Session.Member is { } known ? Pool.Snapshot.Find(known.Hash) : null;
+            var snapshot = Pool.Snapshot;
+            var member = exchange.Session.Member is { } known ? snapshot.Find(known.Hash) : null;
             if (member is { State: not MemberState.Off, IsDown: false })
             {
                 return member;
@@ -145,7 +146,7 @@ internal sealed partial class PoolForwarder
                 return null;
             }
 
-            await Task.Delay(TimeSpan.FromMilliseconds(50), _time, exchange.Context.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await snapshot.Replaced.WaitAsync(_time.GetElapsedTime(_time.GetTimestamp(), until), _time, exchange.Context.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
@@ -205,7 +206,11 @@ internal sealed partial class PoolForwarder
 
         attempt.Interim?.Seal();
         var status = (int?)attempt.Response?.StatusCode;
-        attempt.Lease.Report(attempt.Kind, status, status == StatusCodes.Status503ServiceUnavailable ? ResponseRule.RetryAfter(attempt.Response!, exchange.Plan.Retries.Options, _time) : null);
+        attempt.Lease.Report(
+            attempt.Kind,
+            status,
+            status == StatusCodes.Status503ServiceUnavailable ? ResponseRule.RetryAfter(attempt.Response!, exchange.Plan.Retries.Options, _time) : null,
+            exchange.Plan.StateHeader is { } field && attempt.Response is { } told ? ResponseRule.Reported(told, field) : null);
         if (fault is not null && attempt.Kind != OutcomeKind.Abandoned)
         {
             Log.Failed(_logger, fault, attempt.Member.Destination.Name, Pool.Name, attempt.Kind, attempt.Timeout, number);

@@ -290,9 +290,12 @@ internal sealed partial class PoolForwarder : IDisposable
             return LeftAsync(exchange.Context); // it left while it waited; that nobody was picked says nothing of the pool
         }
 
-        var (reason, detail) = status == PickStatus.Full
-            ? ("full", "All servers hold as many requests as they may.")
-            : ("no_destination", "No server can take the request now.");
+        var (reason, detail) = status switch
+        {
+            PickStatus.Full => ("full", "All servers hold as many requests as they may."),
+            PickStatus.CircuitOpen => ("circuit_open", "Too many requests have failed of late; this one was not tried."),
+            _ => ("no_destination", "No server can take the request now."),
+        };
         _metrics.Refused(Pool.Name, StatusCodes.Status503ServiceUnavailable, reason);
         if (status == PickStatus.NoneLeft && Interlocked.Exchange(ref _empty, 1) == 0)
         {

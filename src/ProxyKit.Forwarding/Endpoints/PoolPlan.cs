@@ -36,4 +36,7 @@ internal sealed class PoolPlan
     public required HashKey? Key { get; init; }
 
     public required LimitOptions? Limits { get; init; }
+
+    /// <summary>The field by which destinations say how they stand; null where none may.</summary>
+    public required string? StateHeader { get; init; }
 }

@@ -72,6 +72,7 @@ internal sealed class PoolPlans
             Stickiness = Stickiness.Create(pool.Name, settings, _services),
             Key = Stickiness.KeyOf(settings, _host),
             Limits = settings.Get<LimitOptions>(),
+            StateHeader = settings.Get<StateHeaderOptions>()?.Name,
         };
     }
 

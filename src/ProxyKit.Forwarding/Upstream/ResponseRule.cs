@@ -42,6 +42,19 @@ internal static class ResponseRule
         return long.TryParse(lengths.ToString(), NumberStyles.None, CultureInfo.InvariantCulture, out _) ? null : "The response's Content-Length is no number.";
     }
 
+    /// <summary>How the destination says that it stands, and takes that out of the answer: it is not for clients.</summary>
+    public static Availability? Reported(HttpResponseMessage response, string field)
+    {
+        if (!response.Headers.NonValidated.TryGetValues(field, out var values))
+        {
+            return null;
+        }
+
+        var reported = values.Count == 1 ? StateHeaderOptions.Read(values.ToString()) : null;
+        response.Headers.Remove(field);
+        return reported;
+    }
+
     /// <summary>How long the destination asked to be left alone, at most as long as the options allow; null where it did not.</summary>
     public static TimeSpan? RetryAfter(HttpResponseMessage response, RetryOptions options, TimeProvider time)
     {

@@ -9,8 +9,9 @@ public sealed class TestPool : IDisposable
     /// <param name="destinations">Its destinations.</param>
     /// <param name="settings">How it is set up; <see cref="PoolSettings.Default"/> where null.</param>
     /// <param name="seed">What chance grows from.</param>
-    public TestPool(IEnumerable<Destination> destinations, PoolSettings? settings = null, ulong seed = 1) =>
-        Pool = new Pool("test", destinations, settings, time: Time, seed: seed);
+    /// <param name="observers">Who learns how attempts end.</param>
+    public TestPool(IEnumerable<Destination> destinations, PoolSettings? settings = null, ulong seed = 1, IEnumerable<IOutcomeObserver>? observers = null) =>
+        Pool = new Pool("test", destinations, settings, observers, Time, seed);
 
     /// <summary>A pool of destinations that have nothing but a name and a weight, such as <c>"a"</c> or <c>"b=3"</c>, under <paramref name="policy"/>.</summary>
     public TestPool(IBalancingPolicy policy, params string[] destinations)
@@ -70,7 +71,7 @@ public sealed class TestPool : IDisposable
             var outcome = answer(new TestAttempt(number, attempt, member, now));
             At(now + outcome.Elapsed, () =>
             {
-                lease.Report(outcome.Kind, outcome.Status, outcome.RetryAfter);
+                lease.Report(outcome.Kind, outcome.Status, outcome.RetryAfter, outcome.Reported);
                 lease.Dispose();
                 if (outcome.IsFailure && attempt < attempts)
                 {

@@ -27,9 +27,9 @@ public sealed class PoolMetricsTests : IDisposable
     {
         _pool.SetAvailable("a", "probe", false);
         _pool.SetState("b", MemberState.Draining);
-        Assert.Equal(["active 2", "down 1", "draining 1", "off 0"], Observe("proxykit.pool.destinations", "proxykit.destination.state"));
+        Assert.Equal(["active 2", "degraded 0", "trial 0", "draining 1", "down 1", "off 0"], Observe("proxykit.pool.destinations", "proxykit.destination.state"));
         _pool.SetState("a", MemberState.Off);
-        Assert.Equal(["active 2", "down 0", "draining 1", "off 1"], Observe("proxykit.pool.destinations", "proxykit.destination.state"));
+        Assert.Equal(["active 2", "degraded 0", "trial 0", "draining 1", "down 0", "off 1"], Observe("proxykit.pool.destinations", "proxykit.destination.state"));
     }
 
     [Fact]

@@ -144,7 +144,7 @@ public sealed class SourceTests : IDisposable
         _time.Advance(TimeSpan.FromSeconds(0.1));
         await start.WaitAsync(Some.Token);
         Assert.Equal(
-            "No destinations came within 00:00:05 from the sources of these pools: p. The host starts without them.",
+            "These pools are not ready after 00:00:05: p. Their sources have named no destinations, or nobody has judged these yet. The host starts all the same.",
             Provider.GetFakeLogCollector().LatestRecord.Message);
     }
 

@@ -12,7 +12,7 @@ public class DrainTests
     public async Task An_idle_destination_is_drained_at_once()
     {
         using var pool = Pool();
-        Assert.Equal(0, await pool.DrainAsync("a", Minute, Some.Token));
+        Assert.Equal(0, await pool.DrainAsync("a", Minute, cancellationToken: Some.Token));
         Assert.Equal(MemberState.Off, pool.Member("a").State);
     }
 
@@ -21,7 +21,7 @@ public class DrainTests
     {
         using var pool = Pool();
         var lease = pool.PickOn("a");
-        var drain = pool.DrainAsync("a", Minute, Some.Token);
+        var drain = pool.DrainAsync("a", Minute, cancellationToken: Some.Token);
         Assert.Equal(MemberState.Draining, pool.Member("a").State);
         Assert.All(Enumerable.Range(0, 20), _ => Assert.Equal("b", pool.Pick().Member.Destination.Name));
 
@@ -36,7 +36,7 @@ public class DrainTests
         using var pool = Pool();
         using var lease = pool.PickOn("a");
         using var other = pool.PickOn("a");
-        var drain = pool.DrainAsync("a", Minute, Some.Token);
+        var drain = pool.DrainAsync("a", Minute, cancellationToken: Some.Token);
         _time.Advance(Minute - TimeSpan.FromSeconds(1));
         Assert.False(lease.Member.Retired.IsCancellationRequested);
         _time.Advance(TimeSpan.FromSeconds(1));
@@ -50,8 +50,8 @@ public class DrainTests
     {
         using var pool = Pool();
         using var lease = pool.PickOn("a");
-        var first = pool.DrainAsync("a", Minute, Some.Token);
-        var second = pool.DrainAsync("a", 3 * Minute, Some.Token);
+        var first = pool.DrainAsync("a", Minute, cancellationToken: Some.Token);
+        var second = pool.DrainAsync("a", 3 * Minute, cancellationToken: Some.Token);
         _time.Advance(2 * Minute);
         Assert.False(first.IsCompleted || second.IsCompleted);
         Assert.False(lease.Member.Retired.IsCancellationRequested);
@@ -65,7 +65,7 @@ public class DrainTests
         using var pool = Pool();
         using var lease = pool.PickOn("a");
         using var stop = new CancellationTokenSource();
-        var drain = pool.DrainAsync("a", Minute, stop.Token);
+        var drain = pool.DrainAsync("a", Minute, cancellationToken: stop.Token);
         await stop.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => drain);
         Assert.Equal(MemberState.Draining, pool.Member("a").State);
@@ -79,7 +79,7 @@ public class DrainTests
     {
         using var pool = Pool();
         using var lease = pool.PickOn("a");
-        var drain = pool.DrainAsync("a", Minute, Some.Token);
+        var drain = pool.DrainAsync("a", Minute, cancellationToken: Some.Token);
         Assert.True(pool.SetState("a", state));
         Assert.Equal(1, await drain);
         Assert.Equal(state, pool.Member("a").State);
@@ -93,7 +93,7 @@ public class DrainTests
     public async Task Known_sessions_go_on_until_the_deadline_where_they_are_kept()
     {
         using var pool = Pool(PoolSettings.Default.With(new DrainOptions { KeepSessions = true }));
-        var drain = pool.DrainAsync("a", Minute, Some.Token);
+        var drain = pool.DrainAsync("a", Minute, cancellationToken: Some.Token);
         pool.PickOn("a").Dispose();
         Assert.Equal("b", pool.Pick().Member.Destination.Name);
         _time.Advance(Minute - TimeSpan.FromSeconds(1));
@@ -111,7 +111,7 @@ public class DrainTests
     {
         using var pool = Pool(PoolSettings.Default.With(new DrainOptions { KeepSessions = keepSessions }));
         var lease = pool.PickOn("a");
-        var drain = pool.DrainAsync("a", Minute, Some.Token);
+        var drain = pool.DrainAsync("a", Minute, cancellationToken: Some.Token);
         pool.Update(Some.Destinations("b"));
         Assert.False(drain.IsCompleted);
         Assert.False(lease.Member.Retired.IsCancellationRequested);
@@ -124,7 +124,7 @@ public class DrainTests
     {
         using var pool = Pool();
         pool.SetState("a", MemberState.Off);
-        Assert.Equal(0, await pool.DrainAsync("a", Minute, Some.Token));
+        Assert.Equal(0, await pool.DrainAsync("a", Minute, cancellationToken: Some.Token));
         Assert.Equal(MemberState.Off, pool.Member("a").State);
     }
 
@@ -132,9 +132,9 @@ public class DrainTests
     public async Task A_name_that_there_is_none_of_is_refused_with_those_there_are()
     {
         using var pool = Pool();
-        var fault = await Assert.ThrowsAsync<KeyNotFoundException>(() => pool.DrainAsync("c", Minute, Some.Token));
+        var fault = await Assert.ThrowsAsync<KeyNotFoundException>(() => pool.DrainAsync("c", Minute, cancellationToken: Some.Token));
         Assert.Equal("Pool 'p' has no destination 'c'. There are: 'a', 'b'.", fault.Message);
-        await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() => pool.DrainAsync("a", TimeSpan.FromDays(50), Some.Token));
+        await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() => pool.DrainAsync("a", TimeSpan.FromDays(50), cancellationToken: Some.Token));
         Assert.Equal(MemberState.Active, pool.Member("a").State);
     }
 
@@ -186,7 +186,7 @@ public class DrainTests
                     }
                 },
                 Some.Token)).ToArray();
-            Assert.Equal(0, await pool.DrainAsync("a", Minute, Some.Token));
+            Assert.Equal(0, await pool.DrainAsync("a", Minute, cancellationToken: Some.Token));
             Assert.Equal(0, pool.Member("a").InFlight);
             await Task.WhenAll(pickers);
         }

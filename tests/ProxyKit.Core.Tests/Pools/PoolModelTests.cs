@@ -101,8 +101,8 @@ public class PoolModelTests
                     _twin.SetState(name, state);
                     break;
                 case DrainOne(var name, var deadline) when _model.Find(name) is { } drained:
-                    _ = _pool.DrainAsync(name, deadline, TestContext.Current.CancellationToken);
-                    _ = _twin.DrainAsync(name, deadline, TestContext.Current.CancellationToken);
+                    _ = _pool.DrainAsync(name, deadline, cancellationToken: TestContext.Current.CancellationToken);
+                    _ = _twin.DrainAsync(name, deadline, cancellationToken: TestContext.Current.CancellationToken);
                     _model.Drain(drained, deadline);
                     break;
                 case SetAvailable(var name, var source, var available):

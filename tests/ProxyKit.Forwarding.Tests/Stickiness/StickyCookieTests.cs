@@ -181,7 +181,7 @@ public class StickyCookieTests
         var run = new StickyRun(WithSecret() with { MaxIdle = TimeSpan.FromHours(1) });
         var pool = new Pool("orders", [new("a", new("http://a:1")), new("b", new("http://b:1"))], PoolSettings.Default.With(new StickySessions()), time: run.Time);
         var cookie = StickyRun.Kept(run.Commit(default, StickyRun.MemberOf(pool, "b")));
-        var drain = pool.DrainAsync("b", TimeSpan.FromHours(2), TestContext.Current.CancellationToken);
+        var drain = pool.DrainAsync("b", TimeSpan.FromHours(2), cancellationToken: TestContext.Current.CancellationToken);
         var draining = StickyRun.MemberOf(pool, "b");
         Assert.Equal(MemberState.Draining, draining.State);
         run.Time.Advance(TimeSpan.FromMinutes(30));

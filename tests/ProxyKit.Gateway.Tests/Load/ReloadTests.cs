@@ -84,7 +84,7 @@ public sealed class ReloadTests
             await load.WhenServedAsync(300);
             foreach (var member in gateway.Pool.Snapshot.Members)
             {
-                Assert.Equal(0, await gateway.Pool.DrainAsync(member.Destination.Name, TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken));
+                Assert.Equal(0, await gateway.Pool.DrainAsync(member.Destination.Name, TimeSpan.FromSeconds(20), cancellationToken: TestContext.Current.CancellationToken));
                 await load.WhenServedAsync(200);
                 Assert.Equal(0, member.InFlight);
                 Assert.True(gateway.Pool.SetState(member.Destination.Name, MemberState.Active));

@@ -11,6 +11,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Testing;
 
 using ProxyKit.Balancing;
+using ProxyKit.Health;
 
 namespace ProxyKit.Gateway.Tests;
 
@@ -32,6 +33,15 @@ public sealed class ConfigurationDocumentTests
         ["ClientSubset"] = "#### ClientSubset",
         ["LimitOptions"] = "### Limits",
         ["SlowStartOptions"] = "### SlowStart",
+        ["PanicOptions"] = "### Panic",
+        ["OutlierOptions"] = "### OutlierDetection",
+        ["CircuitBreakerOptions"] = "### CircuitBreaker",
+        ["StateHeaderOptions"] = "### StateHeader",
+        ["ProbeOptions"] = "### Probe",
+        ["HttpProbe"] = "#### Http",
+        ["TcpProbe"] = "#### Tcp",
+        ["TlsProbe"] = "#### Tls",
+        ["GrpcProbe"] = "#### Grpc",
         ["DrainOptions"] = "### Drain",
         ["RetryOptions"] = "### Retries",
         ["TimeoutOptions"] = "### Timeouts",
@@ -85,7 +95,7 @@ public sealed class ConfigurationDocumentTests
     [Fact]
     public void Every_type_of_options_has_its_place()
     {
-        var types = from assembly in (Assembly[])[typeof(Pool).Assembly, typeof(Rendezvous).Assembly, typeof(ForwardingOptions).Assembly]
+        var types = from assembly in (Assembly[])[typeof(Pool).Assembly, typeof(Rendezvous).Assembly, typeof(ForwardingOptions).Assembly, typeof(OutlierOptions).Assembly]
                     from type in assembly.GetTypes()
                     where type.IsAssignableTo(typeof(IValidatable)) && !type.IsAbstract && Properties(type).Any()
                     select type.Name;
@@ -96,7 +106,7 @@ public sealed class ConfigurationDocumentTests
     [MemberData(nameof(Types))]
     public void Every_key_is_named_with_its_default(string name)
     {
-        var type = new[] { typeof(Pool).Assembly, typeof(Rendezvous).Assembly, typeof(ForwardingOptions).Assembly }.SelectMany(assembly => assembly.GetTypes()).Single(type => type.Name == name);
+        var type = new[] { typeof(Pool).Assembly, typeof(Rendezvous).Assembly, typeof(ForwardingOptions).Assembly, typeof(OutlierOptions).Assembly }.SelectMany(assembly => assembly.GetTypes()).Single(type => type.Name == name);
         var told = ConfigurationDocument.Keys(Headings[name]);
         Assert.Equal(
             Properties(type).Select(property => property.Name).Concat(name == "RouteOptions" ? RouteParts : []).Order(StringComparer.Ordinal),
@@ -120,6 +130,7 @@ public sealed class ConfigurationDocumentTests
         string[] names =
         [
             .. services.GetServices<NamedPolicy>().Select(policy => policy.Name),
+            .. services.GetServices<NamedProbe>().Select(probe => probe.Name),
             .. services.GetServices<NamedTransform>().Select(transform => $"\"{transform.Name}\":"),
             .. services.GetServices<SettingsSection>().Select(section => section.Key),
         ];
@@ -129,9 +140,13 @@ public sealed class ConfigurationDocumentTests
     [Fact]
     public async Task An_empty_section_switches_on_what_is_off_without_it()
     {
-        await using var gateway = ReloadingGateway.Start("""{ "ProxyKit": { "Pools": { "p": { "Destinations": ["http://127.0.0.1:5001"], "SlowStart": {}, "Hedging": {} } } } }""");
+        await using var gateway = ReloadingGateway.Start("""{ "ProxyKit": { "Pools": { "p": { "Destinations": ["http://127.0.0.1:5001"], "SlowStart": {}, "Hedging": {}, "Panic": {}, "OutlierDetection": {}, "CircuitBreaker": {}, "StateHeader": {} } } } }""");
         Assert.Equal(new SlowStartOptions(), gateway.Pool("p").Snapshot.Settings.Get<SlowStartOptions>());
         Assert.Equal(new HedgeOptions(), gateway.Pool("p").Snapshot.Settings.Get<HedgeOptions>());
+        Assert.Equal(new PanicOptions(), gateway.Pool("p").Snapshot.Settings.Get<PanicOptions>());
+        Assert.Equal(new OutlierOptions(), gateway.Pool("p").Snapshot.Settings.Get<OutlierOptions>());
+        Assert.Equal(new CircuitBreakerOptions(), gateway.Pool("p").Snapshot.Settings.Get<CircuitBreakerOptions>());
+        Assert.Equal(new StateHeaderOptions(), gateway.Pool("p").Snapshot.Settings.Get<StateHeaderOptions>());
     }
 
     [Fact]
@@ -162,6 +177,7 @@ public sealed class ConfigurationDocumentTests
         builder.Services.AddProxyKit()
             .AddForwarding(builder.Configuration.GetSection("ProxyKit:Forwarding"))
             .AddBalancing()
+            .AddHealth()
             .AddConfiguration(builder.Configuration.GetSection("ProxyKit"));
     }
 

@@ -4,6 +4,7 @@ using System.Globalization;
 using ProxyKit;
 using ProxyKit.Balancing;
 using ProxyKit.Forwarding;
+using ProxyKit.Health;
 
 namespace Failover;
 
@@ -19,7 +20,16 @@ internal static class ProxyKitProgram
         #region compose
         var pool = builder.Services.AddProxyKit()
             .AddPool("shop", destinations)
-                .WithTimeouts(new TimeoutOptions { Connect = TimeSpan.FromSeconds(1) });
+                .WithTimeouts(new TimeoutOptions { Connect = TimeSpan.FromSeconds(1) })
+                .WithProbe(new HttpProbe("/healthz"), new ProbeOptions
+                {
+                    Interval = TimeSpan.FromSeconds(1),
+                    FastInterval = TimeSpan.FromMilliseconds(250),
+                    DownInterval = TimeSpan.FromSeconds(1),
+                    Timeout = TimeSpan.FromSeconds(1),
+                })
+                .WithOutlierDetection()
+                .WithPanic(new PanicOptions { Threshold = 0, Mode = PanicMode.FailFast });
         #endregion
         if (kind == "proxykit-ewma")
         {

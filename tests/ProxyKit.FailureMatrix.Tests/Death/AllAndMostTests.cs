@@ -14,6 +14,9 @@ public sealed class AllAndMostTests
         await Task.WhenAll(origins.Select(origin => origin.KillAsync()));
         var (dead, since) = (load.Elapsed, gateway.Attempts.Now);
         await load.WhenAsync(Variation.Event * 2);
+        await load.UntilAsync(_ => gateway.Pool.Snapshot.IsInPanic);
+        var told = load.Elapsed; // from here on nobody is asked
+        await load.WhenAsync(told + TimeSpan.FromMilliseconds(500));
         var attempts = origins.Sum(origin => gateway.Attempts.CountAt(origin.Name, since));
         var down = load.Elapsed - dead;
         await Task.WhenAll(origins.Select(origin => origin.ReviveAsync()));
@@ -24,6 +27,8 @@ public sealed class AllAndMostTests
         Assert.Empty(ledger.PostsDeliveredTwice);
         Assert.All(report.Requests.Where(request => request.End == LoadEnd.Refused), request => Assert.True(request.Status is 502 or 503, $"{request}"));
         Assert.DoesNotContain(report.Requests, request => request.At > dead && request.End is LoadEnd.Unanswered or LoadEnd.Cut);
+
+        Assert.All(report.Requests.Where(request => request.At > told && request.At < dead + down), request => Assert.Equal((LoadEnd.Refused, 503), (request.End, request.Status)));
 
         // Attempts ≤ 1.2 × requests + 10/s, and what those before the fault had left in the budget of 10 s.
         var requests = report.Between(dead, dead + down).Sent;

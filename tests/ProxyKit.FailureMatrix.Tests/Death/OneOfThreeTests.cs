@@ -15,8 +15,9 @@ public sealed class OneOfThreeTests
         await load.WhenAsync(Variation.Event);
         var killed = load.Elapsed;
         await origins[1].KillAsync();
-        var dead = load.Elapsed;
+        var (dead, since) = (load.Elapsed, gateway.Attempts.Now);
         await load.WhenAsync(Variation.Event * 2);
+        var attempts = gateway.Attempts.At("b", since).Count(outcome => outcome.Kind == OutcomeKind.NotConnected);
         await origins[1].ReviveAsync();
         var back = load.Elapsed;
         await load.WhenAsync(Variation.Length);
@@ -28,6 +29,9 @@ public sealed class OneOfThreeTests
         var report = await load.StopAsync();
         await Results.AddAsync(1, "one of three killed with kill -9", variation, report, gateway, ledger);
         Row.LosesNothingRepeatable(report, ledger);
+
+        // Three refused connections eject it; those that were being made just then come on top, and each trial may cost one more.
+        Assert.InRange(attempts, 0, 3 + 4 + (Variation.Event / Matrix.Ejection));
 
         // What failed besides was on it, on its way, when it died.
         Assert.All(report.Requests.Where(request => !request.IsServed), request => Assert.True(request.At <= dead && request.At + request.Elapsed >= killed, $"{request}"));
@@ -41,13 +45,13 @@ public sealed class OneOfThreeTests
         var ledger = new LoadLedger();
         await using var a = await Origin.StartAsync("a", ledger, variation.Http2);
         await using var c = await Origin.StartAsync("c", ledger, variation.Http2);
-        await using var gateway = await Matrix.OverAsync(variation, [a.Destination, new Destination("closed", closed.Address), c.Destination]);
+        await using var gateway = await Matrix.OverAsync(variation, [a.Destination, new Destination("closed", closed.Address), c.Destination], probes: true);
         await using var load = gateway.Load(variation);
         await load.WhenAsync(Variation.Length);
         var report = await load.StopAsync();
         await Results.AddAsync(2, "one of three refuses", variation, report, gateway, ledger);
         Row.LosesNothing(report, ledger);
-        Assert.InRange(gateway.Attempts.CountAt("closed"), 1, report.Sent / 6); // half of an even share
+        Assert.InRange(gateway.Attempts.CountAt("closed"), 1, 3 + 4 + (Variation.Length / Matrix.Ejection)); // three eject it, a few were under way, and each trial may cost one
         await gateway.IsIdleAsync();
     }
 
@@ -73,7 +77,7 @@ public sealed class OneOfThreeTests
             Assert.All(report.Requests, request => Assert.True(request.Elapsed < Matrix.ConnectTimeout * 2, $"{request}"));
             var delayed = report.Requests.Count(request => request.At > began && request.Elapsed >= Matrix.ConnectTimeout);
             TestContext.Current.TestOutputHelper?.WriteLine($"{delayed} delayed");
-            Assert.InRange(delayed, 0, report.Sent / 20);
+            Assert.InRange(delayed, 0, report.Sent / 50);
         });
     }
 }

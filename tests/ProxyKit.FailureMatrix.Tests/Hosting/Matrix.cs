@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net;
 
 using Microsoft.AspNetCore.Builder;
@@ -14,6 +15,14 @@ internal sealed class Matrix : IAsyncDisposable
 {
     public static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(1);
 
+    /// <summary>How often backends are asked whether they are well.</summary>
+    public static readonly TimeSpan ProbeInterval = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>How long a backend is out for the first time.</summary>
+    public static readonly TimeSpan Ejection = TimeSpan.FromSeconds(1);
+
+    private readonly ConcurrentQueue<MemberChange> _changes = [];
+
     private readonly WebApplication _app;
     private readonly Uri[] _addresses;
 
@@ -21,6 +30,7 @@ internal sealed class Matrix : IAsyncDisposable
     {
         _app = app;
         _addresses = [.. app.Urls.Select(url => new Uri(url))];
+        Pool.MemberChanged += (_, change) => _changes.Enqueue(change);
     }
 
     /// <summary>HTTP/1.1.</summary>
@@ -33,18 +43,31 @@ internal sealed class Matrix : IAsyncDisposable
 
     public Attempts Attempts => _app.Services.GetRequiredService<Attempts>();
 
+    /// <summary>How members came to stand otherwise than before.</summary>
+    public IReadOnlyCollection<MemberChange> Changes => _changes;
+
     public IReadOnlyList<FakeLogRecord> Logged => _app.Services.GetFakeLogCollector().GetSnapshot();
 
     /// <summary>A gateway before <paramref name="destinations"/>.</summary>
     /// <param name="variation">In what way.</param>
     /// <param name="destinations">The backends.</param>
     /// <param name="with">What the row adds to the pool.</param>
-    public static Task<Matrix> OverAsync(Variation variation, IEnumerable<Destination> destinations, Action<IPoolBuilder>? with = null) => StartAsync(proxyKit =>
+    /// <param name="probes">Whether they are probed at <c>/healthz</c>, which scripted backends do not have.</param>
+    public static Task<Matrix> OverAsync(Variation variation, IEnumerable<Destination> destinations, Action<IPoolBuilder>? with = null, bool probes = false) => StartAsync(proxyKit =>
     {
         var pool = proxyKit.AddPool("p", destinations)
             .WithUpstream(new UpstreamOptions { Protocol = variation.Http2 ? UpstreamProtocol.Http2 : UpstreamProtocol.Auto })
             .WithTimeouts(new TimeoutOptions { Connect = ConnectTimeout })
-            .WithDrain(new DrainOptions { KeepSessions = false });
+            .WithDrain(new DrainOptions { KeepSessions = false })
+            .WithOutlierDetection(new OutlierOptions { Interval = TimeSpan.FromSeconds(1), BaseEjection = Ejection })
+            .WithPanic(new PanicOptions { Threshold = 0, Mode = PanicMode.FailFast });
+        if (probes)
+        {
+            pool.WithProbe(
+                new HttpProbe("/healthz") { Protocol = variation.Http2 ? HttpProbeProtocol.Http2 : HttpProbeProtocol.Auto },
+                new ProbeOptions { Interval = ProbeInterval, Timeout = ProbeInterval, FastInterval = ProbeInterval / 5, DownInterval = ProbeInterval });
+        }
+
         if (variation.Sticky)
         {
             pool.WithStickiness(new StickyCookie());
@@ -56,7 +79,7 @@ internal sealed class Matrix : IAsyncDisposable
     public static async Task<Matrix> StartAsync(Action<IProxyKitBuilder> compose)
     {
         var builder = WebApplication.CreateSlimBuilder();
-        builder.Logging.ClearProviders().AddFakeLogging().SetMinimumLevel(LogLevel.Warning);
+        builder.Logging.ClearProviders().AddFakeLogging().SetMinimumLevel(LogLevel.Information);
         builder.WebHost.ConfigureKestrel(server =>
         {
             server.Listen(IPAddress.Loopback, 0, listen => listen.Protocols = HttpProtocols.Http1);

@@ -13,7 +13,7 @@ internal static class Row
         var origins = await Origin.ThreeAsync(ledger, variation.Http2);
         try
         {
-            await using var gateway = await Matrix.OverAsync(variation, origins.Select(origin => origin.Destination), with);
+            await using var gateway = await Matrix.OverAsync(variation, origins.Select(origin => origin.Destination), with, probes: true);
             await run(gateway, origins, ledger);
             await gateway.IsIdleAsync();
         }

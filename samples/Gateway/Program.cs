@@ -39,6 +39,8 @@ if (builder.Configuration["urls"] is null)
 #region compose
 builder.Services.AddProxyKit()
     .AddPool("demo", backends.Addresses)
+        .WithProbe(new HttpProbe("/healthz"))
+        .WithOutlierDetection()
         .WithRetries(new RetryOptions { MaxAttempts = 3 })
         .WithLimits(new LimitOptions { MaxPerDestination = 200, QueueLength = 100 })
     .AddPool("sticky", backends.Addresses)
@@ -46,8 +48,10 @@ builder.Services.AddProxyKit()
     .AddPool("by-user", backends.Addresses)
         .WithPolicy(new BoundedLoad(new Rendezvous()))
         .WithKey(new HeaderKey("X-User"));
+builder.Services.AddHealthChecks().AddProxyKitPools();
 
 var app = builder.Build();
+app.MapHealthChecks("/healthz");
 app.MapPool("/api/{**rest}", "demo").RemovePrefix("/api").SetResponseHeader("X-Gateway", "ProxyKit");
 app.MapPool("/session/{**rest}", "sticky");
 app.MapPool("/users/{**rest}", "by-user");
@@ -64,6 +68,7 @@ Console.WriteLine($"""
       curl -d 'some text' {address}/orders              # a body
       curl -c jar -b jar {address}/session/a            # twice: the cookie keeps you with one
       curl -H 'X-User: ada' {address}/users/ada         # one user, one backend
+      curl {address}/healthz                            # is anybody there to serve?
 
     Ctrl+C ends it.
     """);

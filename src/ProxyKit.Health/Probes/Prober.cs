@@ -207,6 +207,7 @@ public sealed class Prober : IAsyncDisposable
             return;
         }
 
+        var succeeded = false;
         _metrics?.Probed(_pool.Name, target.Member.Destination.Name, result.Status, _pool.Time.GetElapsedTime(began));
         lock (_lock)
         {
@@ -217,10 +218,7 @@ public sealed class Prober : IAsyncDisposable
                 {
                     target.Verdict = target.Verdict.After(result, current.Options);
                     Tell(target);
-                    if (result.Status == ProbeStatus.Healthy)
-                    {
-                        OutlierDetection.ProbeSucceeded(_pool, target.Member);
-                    }
+                    succeeded = result.Status == ProbeStatus.Healthy;
                 }
             }
             finally
@@ -230,6 +228,12 @@ public sealed class Prober : IAsyncDisposable
                 Start(now);
                 TellJudged();
             }
+        }
+
+        // Outlier detection has a lock of its own.
+        if (succeeded)
+        {
+            OutlierDetection.ProbeSucceeded(_pool, target.Member);
         }
     }
 

@@ -70,13 +70,13 @@ public sealed class PoolControlTests : IDisposable
         _time.Advance(TimeSpan.FromSeconds(6.9));
         Assert.False(drain.IsCompleted);
         _time.Advance(TimeSpan.FromSeconds(0.1));
-        Assert.Equal(1, await drain.WaitAsync(Some.Token));
+        Assert.Equal(1, await drain.WaitAsync(TimeSpan.FromSeconds(20), TimeProvider.System, Some.Token));
 
         Control.SetState("orders", "b", MemberState.Active);
         using var other = Orders.PickOn("b");
         drain = Control.DrainAsync("orders", "b", TimeSpan.FromSeconds(1), cancellationToken: Some.Token);
         _time.Advance(TimeSpan.FromSeconds(1));
-        Assert.Equal(2, await drain.WaitAsync(Some.Token));
+        Assert.Equal(2, await drain.WaitAsync(TimeSpan.FromSeconds(20), TimeProvider.System, Some.Token));
     }
 
     [Fact]

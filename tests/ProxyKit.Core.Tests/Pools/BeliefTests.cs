@@ -43,13 +43,16 @@ public sealed class BeliefTests : IDisposable
         });
 
     [Fact]
-    public void A_belief_keeps_its_reason_and_since_when_until_it_is_another()
+    public void A_belief_says_its_latest_reason_and_since_when_it_is_held()
     {
         _pool.Believe("a", "probe", Availability.Down, "it refuses");
         var since = _time.GetUtcNow();
         _time.Advance(TimeSpan.FromSeconds(5));
         Assert.False(_pool.Believe("a", "probe", Availability.Down));
+        Assert.False(_pool.Believe("a", "probe", Availability.Down, "it refuses"));
         Assert.Equal(new Belief("probe", Availability.Down, "it refuses", since), Assert.Single(_pool.Member("a").Beliefs));
+        Assert.True(_pool.Believe("a", "probe", Availability.Down, "it is silent")); // the same for another reason
+        Assert.Equal(new Belief("probe", Availability.Down, "it is silent", since), Assert.Single(_pool.Member("a").Beliefs));
         Assert.True(_pool.Believe("a", "probe", Availability.Trial, "once more"));
         Assert.Equal(new Belief("probe", Availability.Trial, "once more", since.AddSeconds(5)), Assert.Single(_pool.Member("a").Beliefs));
         Assert.True(_pool.SetAvailable("a", "probe", available: true));

@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Time.Testing;
-
 namespace ProxyKit.Tests.Pools;
 
 public class PoolTests
@@ -118,20 +116,6 @@ public class PoolTests
         Assert.True(pool.SetAvailable("a", "outliers", true));
         Assert.False(pool.Member("a").IsDown);
         Assert.False(pool.SetAvailable("c", "probe", false));
-    }
-
-    [Fact]
-    public void A_belief_for_another_reason_says_so_and_began_when_it_did()
-    {
-        var time = new FakeTimeProvider();
-        using var pool = new Pool("p", Some.Destinations("a", "b"), time: time);
-        Assert.True(pool.Believe("a", "probe", Availability.Down, "answered 503"));
-        var began = time.GetUtcNow();
-        time.Advance(TimeSpan.FromSeconds(5));
-        Assert.False(pool.Believe("a", "probe", Availability.Down, "answered 503"));
-        Assert.False(pool.Believe("a", "probe", Availability.Down));
-        Assert.True(pool.Believe("a", "probe", Availability.Down, "connection refused"));
-        Assert.Equal([new Belief("probe", Availability.Down, "connection refused", began)], pool.Member("a").Beliefs);
     }
 
     [Fact]

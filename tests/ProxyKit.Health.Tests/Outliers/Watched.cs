@@ -59,6 +59,11 @@ internal sealed class Watched : IDisposable
     {
         for (var left = TimeSpan.FromSeconds(seconds); left > TimeSpan.Zero; left -= Step)
         {
+            if (Pool.Notes.Of<OutlierWatch>() is { Options: not null } watch)
+            {
+                watch.TakeUp(Pool); // else another thread might do so while the clock moves, and set the timer by a moment that has gone
+            }
+
             Time.Advance(left < Step ? left : Step);
         }
     }

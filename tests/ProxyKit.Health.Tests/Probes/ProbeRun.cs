@@ -6,6 +6,8 @@ namespace ProxyKit.Health.Tests.Probes;
 /// <summary>A pool that is probed, under a clock that stands still until told.</summary>
 internal sealed class ProbeRun : IAsyncDisposable
 {
+    private double _gone;
+
     public ProbeRun(ProbeOptions? options = null, params string[] names)
     {
         var destinations = (names.Length == 0 ? ["a", "b", "c"] : names).Select(Named);
@@ -42,6 +44,7 @@ internal sealed class ProbeRun : IAsyncDisposable
     public async Task GoAsync(double seconds)
     {
         await RestAsync();
+        Assert.True((_gone += seconds) < 1000, "What the test waits for does not come.");
         for (var step = 0; step < (int)Math.Round(seconds * 20); step++)
         {
             Time.Advance(TimeSpan.FromSeconds(0.05));

@@ -50,7 +50,7 @@ public sealed class ProbeTimingTests
     [Fact]
     public void Those_due_within_a_tick_are_looked_after_together_and_never_early()
     {
-        Gen.Select(Gen.Double[0, 1000], Gen.Double[0.01, 100]).Sample((seconds, interval) =>
+        Gen.Select(Gen.Double[0, 1000], Gen.Double[0.01, 2]).Sample((seconds, interval) =>
         {
             var options = new ProbeOptions { Interval = TimeSpan.FromSeconds(interval), FastInterval = TimeSpan.FromSeconds(1), DownInterval = TimeSpan.FromSeconds(5) };
             var due = TimeSpan.FromSeconds(seconds);

@@ -274,11 +274,12 @@ public sealed class ProberTests
     public async Task One_that_blocks_its_thread_delays_no_other()
     {
         using var gate = new ManualResetEventSlim();
+        var opened = true;
         await using var run = new ProbeRun(null, "a", "b", "c", "d");
         await run.RestAsync();
         run.Probe.Answer("a", _ =>
         {
-            gate.Wait(TestContext.Current.CancellationToken);
+            opened = gate.Wait(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
             return new(ProbeResult.Healthy);
         });
         for (var i = 0; i < 210; i++)
@@ -288,6 +289,7 @@ public sealed class ProberTests
         }
 
         Assert.All(["b", "c", "d"], name => Assert.InRange(run.Probe.CountOf(name), 4, 5));
+        Assert.True(opened); // nobody has waited for it
         gate.Set();
     }
 
@@ -358,11 +360,11 @@ public sealed class ProberTests
         await using (var prober = Prober.Start(pool, client))
         {
             await Eventually.TrueAsync(() => probe.Asked.Count == 1);
+            Assert.Same(client, probe.Asked[0].Client);
         }
 
         var context = probe.Asked[0];
         Assert.Equal(("orders", "a", "X-State", pool.Time), (context.Pool, context.Destination.Name, context.StateHeader?.Name, context.Time));
-        Assert.Same(client, context.Client);
         client.CancelPendingRequests(); // it was lent, and is not disposed of
         Assert.Contains("needs a client", Assert.Throws<InvalidOperationException>(() => new ProbeContext(ProbeRun.Named("a")).Client).Message, StringComparison.Ordinal);
     }

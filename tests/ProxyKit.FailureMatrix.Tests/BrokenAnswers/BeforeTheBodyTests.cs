@@ -42,7 +42,8 @@ public sealed class BeforeTheBodyTests
         var report = await load.StopAsync();
         await Results.AddAsync(row, fault, Plain, report, gateway, ledger);
         Row.LosesNothingRepeatable(report, ledger);
-        Assert.InRange(report.FailedPosts, 1, bad.Requests.Count);
+        Assert.InRange(report.FailedPosts, 0, bad.Requests.Count);
+        Assert.True(bad.Requests.Count > 0);
         await gateway.IsIdleAsync();
 
         // One POST that surely meets it first.

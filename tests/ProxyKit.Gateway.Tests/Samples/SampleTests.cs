@@ -52,13 +52,13 @@ public sealed class SampleTests
     }
 
     [Fact]
-    public async Task The_story_of_failover_is_told_in_a_table_and_leaves_no_process_behind()
+    public async Task The_story_of_failover_is_told_in_a_table_and_loses_nothing_that_may_be_repeated()
     {
         var file = Path.GetTempFileName();
         try
         {
             await using var sample = SampleProcess.Start("Failover", "--seconds", "2", "--rate", "100", "--only", "proxykit", "--acts", "killed", "--markdown", file);
-            Assert.Equal(0, await sample.WhenExitedAsync()); // its output has ended, which its children share
+            Assert.Equal(0, await sample.WhenExitedAsync());
             var row = Assert.Single(sample.Output.Split('\n'), line => line.StartsWith("| ProxyKit |", StringComparison.Ordinal)).Split('|', StringSplitOptions.TrimEntries);
             Assert.InRange(int.Parse(row[2], System.Globalization.CultureInfo.InvariantCulture), 180, 400);
             Assert.Equal(("0", "0", "0"), (row[3], row[6], row[7])); // GETs not begun, spoiled, POSTs twice

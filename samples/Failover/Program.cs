@@ -4,6 +4,8 @@ using Failover;
 
 switch (args)
 {
+    case ["backend", var name, "scripted"]:
+        return await BackendProgram.RunScriptedAsync(name);
     case ["backend", var name, var port]:
         return await BackendProgram.RunAsync(name, port);
     case ["gateway", "yarp" or "yarp-tuned", .. var addresses]:

@@ -67,7 +67,7 @@ internal static class Story
         {
             foreach (var name in (string[])["a", "b", "c"])
             {
-                backends.Add(await Backend.StartAsync(name, ledger));
+                backends.Add(await Backend.StartAsync(name, ledger, isScripted: act.Name == "black-hole"));
             }
 
             await using var gateway = await contender.StartAsync(backends);
@@ -108,6 +108,7 @@ internal static class Story
 
         - *GET not begun*: GETs of which no answer had begun; another backend could have been asked. *POST*: none has an `Idempotency-Key`, so none that was sent may be repeated.
         - *cut*: answers that had begun and broke off so that the client sees it. *spoiled*: short or wrong answers that look whole. *POST twice*: delivered to two backends.
+        - nginx closes kept connections when it reloads; a request that meets that has no answer, and is counted, though many clients would send it again.
         - *tried the dead*: attempts that failed at backends which were down. *for*: how long, until half a second without any. *back after*: from when it listens again to its first answer.
 
 

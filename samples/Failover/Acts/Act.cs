@@ -49,20 +49,18 @@ internal sealed record Act(string Name, string Title, Func<Stage, Task> PlayAsyn
                 await stage.WhenAsync((i + 2.0) / 4);
             }
         }),
-        new("black-hole", "One is killed, and connections to its port hang from then on", async stage =>
+        new("black-hole", "One becomes a black hole: connections to it hang, and those there were are reset", async stage =>
         {
             await stage.WhenAsync(1.0 / 3);
-            await stage.KillAsync(stage.Second);
-            await using var hole = await BlackHole.StartAsync(stage.Second.Address.Port);
             stage.BeginFault(stage.Second);
-            await stage.WhenAsync(1);
+            await stage.Second.SwallowAsync();
         }),
         new("slow", "One becomes 20 times slower than the others, which take 5 ms", async stage =>
         {
             await Task.WhenAll(stage.Backends.Select(backend => backend.SlowDownAsync(Work)));
             await stage.WhenAsync(1.0 / 3);
-            await stage.Second.SlowDownAsync(Work * 20);
             stage.BeginFault();
+            await stage.SlowDownAsync(stage.Second, Work * 20);
         }),
     ];
 }

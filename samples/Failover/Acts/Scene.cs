@@ -35,10 +35,11 @@ internal sealed record Scene(string Gateway, LoadReport Report, int Twice, Tries
             yield break;
         }
 
-        var after = Report.Between(fault.At, Stage.Back?.At ?? TimeSpan.MaxValue);
+        // Without the time in which new processes want the whole machine.
+        var after = Report.Between(fault.At, Stage.Starting ?? TimeSpan.MaxValue);
         foreach (var (status, count) in Report.Refusals.OrderBy(entry => entry.Key))
         {
-            yield return FormattableString.Invariant($"{count} × {status}, p99 {Table.Ms(Report.Where(request => request.End == LoadEnd.Refused && request.Status == status).Latency(0.99))} ms");
+            yield return FormattableString.Invariant($"{count} × {status}, p99 {Table.Ms(after.Where(request => request.End == LoadEnd.Refused && request.Status == status).Latency(0.99))} ms");
         }
 
         if (Report.Requests.Count(request => request is { End: LoadEnd.Unanswered }) is > 0 and var unanswered)
@@ -51,14 +52,14 @@ internal sealed record Scene(string Gateway, LoadReport Report, int Twice, Tries
             yield return $"{Report.NotSent} not sent, as too many were under way";
         }
 
-        if (Stage.Faulty.Count == 0 && Stage.Back is null && after.Share(Stage.Second.Name) is var share)
+        if (Stage.Slow is { } slow)
         {
-            yield return FormattableString.Invariant($"{Stage.Second.Name} served {share * 100:0.0} %");
+            yield return FormattableString.Invariant($"the slow one served {after.Share(slow.Name) * 100:0.0} %; p99 since then {Table.Ms(after.Latency(0.99))} ms");
         }
 
-        if (after.Requests.Count(request => request.Elapsed >= Second) is > 0 and var slow)
+        if (after.Requests.Count(request => request.Elapsed >= Second) is > 0 and var delayed)
         {
-            yield return FormattableString.Invariant($"{slow} took 1 s or more, at most {Table.Ms(after.Latency(1))} ms");
+            yield return FormattableString.Invariant($"{delayed} took 1 s or more, at most {Table.Ms(after.Latency(1))} ms");
         }
     }
 }

@@ -14,6 +14,9 @@ internal sealed class Stage(IReadOnlyList<Backend> backends, IGateway gateway, O
     /// <summary>When the fault was, in the load's time and in milliseconds of Unix time.</summary>
     public (TimeSpan At, long Clock)? Fault { get; private set; }
 
+    /// <summary>When what had died was started again, which takes the machine's time.</summary>
+    public TimeSpan? Starting { get; private set; }
+
     /// <summary>When what had died listened again.</summary>
     public (TimeSpan At, long Clock)? Back { get; private set; }
 
@@ -34,8 +37,18 @@ internal sealed class Stage(IReadOnlyList<Backend> backends, IGateway gateway, O
 
     public async Task StartAsync(params Backend[] dead)
     {
+        Starting = load.Elapsed;
         await Task.WhenAll(dead.Select(backend => backend.StartAsync()));
         Back = Now();
+    }
+
+    /// <summary>The one that is slower than the others.</summary>
+    public Backend? Slow { get; private set; }
+
+    public Task SlowDownAsync(Backend backend, TimeSpan wait)
+    {
+        Slow = backend;
+        return backend.SlowDownAsync(wait);
     }
 
     private (TimeSpan, long) Now() => (load.Elapsed, TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds());

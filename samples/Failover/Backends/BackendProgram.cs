@@ -8,6 +8,29 @@ internal static class BackendProgram
 {
     private static readonly SemaphoreSlim Speaking = new(1);
 
+    /// <summary>The same on a bare socket, which 'swallow' makes a black hole: no server can be told to become one.</summary>
+    public static async Task<int> RunScriptedAsync(string name)
+    {
+        var toLoad = Answers.ToLoad(name);
+        await using var backend = ScriptedBackend.Start(Answers.At("/healthz", Answers.Ok(), async exchange =>
+        {
+            await SayAsync($"note {LoadCall.Of(exchange.Request.Target)?.Kind} {exchange.Request[LoadCall.IdField]}");
+            await toLoad(exchange);
+        }));
+        await SayAsync(backend.Address.ToString());
+        while (await Console.In.ReadLineAsync() is { } line)
+        {
+            if (line == "swallow")
+            {
+                await backend.SwallowAsync();
+            }
+
+            await SayAsync("done");
+        }
+
+        return 0;
+    }
+
     public static async Task<int> RunAsync(string name, string port)
     {
         var builder = WebApplication.CreateSlimBuilder();

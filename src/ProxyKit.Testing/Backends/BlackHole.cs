@@ -29,16 +29,24 @@ public sealed class BlackHole : IAsyncDisposable
     public static async Task<BlackHole> StartAsync(int port = 0)
     {
         var hole = new BlackHole(port);
+        hole._fillers.AddRange(await FillAsync((IPEndPoint)hole._listener.LocalEndPoint!));
+        return hole;
+    }
+
+    /// <summary>Connects until the queue of a listener is full, and returns what fills it.</summary>
+    internal static async Task<IReadOnlyList<Socket>> FillAsync(IPEndPoint listener)
+    {
+        var fillers = new List<Socket>();
         var (patience, full) = (TimeSpan.FromMilliseconds(300), false);
         while (!full)
         {
             // The queue holds one or two. A connection over loopback is made at once or not at all.
             var filler = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-            hole._fillers.Add(filler);
+            fillers.Add(filler);
             using var deadline = new CancellationTokenSource(patience);
             try
             {
-                await filler.ConnectAsync(hole._listener.LocalEndPoint!, deadline.Token);
+                await filler.ConnectAsync(listener, deadline.Token);
             }
             catch (OperationCanceledException)
             {
@@ -46,7 +54,7 @@ public sealed class BlackHole : IAsyncDisposable
             }
         }
 
-        return hole;
+        return fillers;
     }
 
     /// <summary>Ends all that hangs.</summary>

@@ -12,6 +12,7 @@ public sealed class ScriptedBackend : IAsyncDisposable
     private readonly List<BackendRequest> _requests = [];
     private readonly List<Exception> _faults = [];
     private readonly List<Task> _running = [];
+    private readonly List<Socket> _fillers = [];
     private readonly Func<BackendConnection, Task> _serve;
     private readonly Socket _reserved = NewSocket();
     private TaskCompletionSource _changed = NewSignal();
@@ -68,6 +69,8 @@ public sealed class ScriptedBackend : IAsyncDisposable
         {
             _listener?.Dispose();
             _listener = null;
+            _fillers.ForEach(filler => filler.Dispose());
+            _fillers.Clear();
             open = [.. _connections];
         }
 
@@ -77,6 +80,35 @@ public sealed class ScriptedBackend : IAsyncDisposable
         }
 
         _life.Cancel();
+    }
+
+    /// <summary>
+    /// Becomes a black hole from one moment to the next: every connection is reset, and new ones neither succeed nor fail (<see cref="BlackHole.IsSupported"/>),
+    /// until it is killed.
+    /// </summary>
+    public async Task SwallowAsync()
+    {
+        Socket listener;
+        BackendConnection[] open;
+        lock (_lock)
+        {
+            listener = _listener ?? throw new InvalidOperationException("It is dead; only who listens can swallow connections.");
+            open = [.. _connections];
+            _life.Cancel(); // it accepts no more
+            _life = new CancellationTokenSource();
+        }
+
+        listener.Listen(0);
+        foreach (var connection in open.Where(connection => !connection.Ended.IsCompleted))
+        {
+            connection.Reset();
+        }
+
+        var fillers = await BlackHole.FillAsync((IPEndPoint)listener.LocalEndPoint!);
+        lock (_lock)
+        {
+            _fillers.AddRange(fillers);
+        }
     }
 
     /// <summary>Listens on the same port again.</summary>

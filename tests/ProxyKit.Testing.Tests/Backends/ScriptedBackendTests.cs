@@ -161,6 +161,24 @@ public sealed class ScriptedBackendTests
     }
 
     [Fact]
+    public async Task It_becomes_a_black_hole_from_one_moment_to_the_next_and_comes_back()
+    {
+        Assert.SkipUnless(BlackHole.IsSupported, "Only Linux drops connections that find the queue full.");
+        await using var backend = ScriptedBackend.Start(Answers.Ok("here"));
+        await using var client = await RawClient.ConnectAsync(backend.Address);
+        await client.ExchangeAsync(Get);
+        await backend.SwallowAsync();
+        Assert.Equal(ConnectionEnd.Reset, (await client.ReadToEndAsync()).End);
+        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        using var patience = new CancellationTokenSource(TimeSpan.FromMilliseconds(100));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await socket.ConnectAsync(backend.Address.Host, backend.Address.Port, patience.Token));
+        Assert.Single(backend.Requests);
+        backend.Kill();
+        backend.Revive();
+        Assert.Equal("here", (await RawClient.ExchangeAsync(backend.Address, Get)).Text);
+    }
+
+    [Fact]
     public async Task It_lies_fails_now_and_then_and_is_slow()
     {
         var time = new WatchedTime();

@@ -37,6 +37,15 @@ internal sealed class DecayingSum(TimeSpan timeConstant)
         }
     }
 
+    /// <summary>Begins anew.</summary>
+    public void Clear()
+    {
+        lock (_adding)
+        {
+            Volatile.Write(ref _entry, null);
+        }
+    }
+
     private double Decayed(Entry entry, TimeProvider time) =>
         entry.Value * Math.Exp(-time.GetElapsedTime(entry.At).TotalSeconds / timeConstant.TotalSeconds);
 

@@ -218,6 +218,13 @@ public sealed class Member
         public int State; // a MemberState, the newest: a pick from an older snapshot must not pass it
         public PeakLatency? Latency;
         public PaddedCount InFlight;
+
+        /// <summary>Its failures count no longer.</summary>
+        public void Forgive()
+        {
+            Unreached.Clear();
+            Failed.Clear();
+        }
     }
 
     /// <summary>A counter alone on its cache lines, so that members' counts do not slow each other down.</summary>

@@ -109,7 +109,33 @@ public sealed partial class Pool : IDisposable
         return PickAdmitted(out lease, key, preferred, tried);
     }
 
-    /// <summary>The same for a request that was let in, or waits since: only a breaker that has opened meanwhile keeps it out.</summary>
+    /// <summary>
+    /// Leases the least busy member that is believed to be down, for a request that all who were believed well have failed: beliefs lag behind what they are about.
+    /// False where there is none, or where the pool is to fail fast (<see cref="PanicMode.FailFast"/>).
+    /// </summary>
+    /// <param name="lease">The lease.</param>
+    /// <param name="tried">Members that this request has been sent to before.</param>
+    public bool TryPickDoubted(out Lease lease, ReadOnlySpan<Member> tried)
+    {
+        var snapshot = Snapshot;
+        Member? best = null;
+        if (!snapshot.IsInPanic)
+        {
+            foreach (var member in snapshot.Members)
+            {
+                if (member is { State: MemberState.Active, IsDown: true, Weight: > 0, HasRoom: true } && !IsTried(member, tried) && (best is null || member.Load < best.Load))
+                {
+                    best = member;
+                }
+            }
+        }
+
+        var taken = best is not null && best.TryBegin(known: false);
+        lease = taken ? Lease.Of(this, best!) : default;
+        return taken;
+    }
+
+    /// <summary><see cref="TryPick"/> for a request that was let in, or waits since: only a breaker that has opened meanwhile keeps it out.</summary>
     internal PickStatus PickAdmitted(out Lease lease, ulong? key, Member? preferred, ReadOnlySpan<Member> tried)
     {
         var snapshot = Snapshot;

@@ -74,8 +74,14 @@ public sealed partial class Pool
             var after = availability == Availability.Up ? others : others.Add(new Belief(source, availability, reason, since));
             _beliefs = after.IsEmpty ? _beliefs.Remove(destination) : _beliefs.SetItem(destination, after);
 
+            // Whoever found it well again has more to go by than old failures, which would go on keeping traffic from it, and a trial too.
+            if (Illness(before) == Availability.Down && Illness(after) < Availability.Down)
+            {
+                place.Live.Forgive();
+            }
+
             // A pause that it asked for itself is no illness, and before the pool takes traffic all are equally cold.
-            if (WasAway(before) && !WasAway(after) && Ready.IsCompleted)
+            if (Illness(before) >= Availability.Trial && Illness(after) < Availability.Trial && Ready.IsCompleted)
             {
                 place.Now = place.Now with { Came = Time.GetTimestamp() };
             }
@@ -84,7 +90,7 @@ public sealed partial class Pool
             return true;
         }
 
-        static bool WasAway(ImmutableArray<Belief> beliefs) => Member.Worst(beliefs.RemoveAll(belief => belief.Source == AskedToWait)) >= Availability.Trial;
+        static Availability Illness(ImmutableArray<Belief> beliefs) => Member.Worst(beliefs.RemoveAll(belief => belief.Source == AskedToWait));
     }
 
     /// <summary>Says that a destination should have traffic or not: <see cref="Believe"/> for who knows no more than that.</summary>

@@ -98,6 +98,12 @@ internal sealed partial class PoolForwarder
         var (status, lease) = await PickAsync(exchange, first: false);
         if (status == PickStatus.NoneLeft)
         {
+            // Those believed well have failed. One that is believed down may be back, as after a restart; it is a better guess than one that just failed.
+            if (Pool.TryPickDoubted(out lease, exchange.Tried.Span))
+            {
+                return (PickStatus.Picked, lease);
+            }
+
             // All were tried, and failed in ways that may have passed: they may be asked once more.
             exchange.ForgetTried();
             (status, lease) = await PickAsync(exchange, first: false);

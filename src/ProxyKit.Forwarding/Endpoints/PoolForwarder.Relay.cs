@@ -11,8 +11,9 @@ namespace ProxyKit.Forwarding;
 // The answer's way to the client.
 internal sealed partial class PoolForwarder
 {
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
-    private async ValueTask RelayAsync(Exchange exchange, Attempt attempt, HttpResponseMessage answer)
+    /// <summary>Relays the answer, or says why there is none; false where it broke off before the client was told anything, so that another member may be asked.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<bool> TryRelayAsync(Exchange exchange, Attempt attempt, HttpResponseMessage answer)
     {
         var context = exchange.Context;
         try
@@ -20,7 +21,7 @@ internal sealed partial class PoolForwarder
             if (!await TryRelayHeadAsync(exchange, attempt, answer))
             {
                 await FailAsync(exchange, attempt);
-                return;
+                return true;
             }
 
             if (HasBody(context, answer))
@@ -39,10 +40,11 @@ internal sealed partial class PoolForwarder
 
             // Said here and not left to the server: a body that another middleware has put in the server's place may never be flushed.
             await context.Response.CompleteAsync();
+            return true;
         }
         catch (Exception fault) when (fault is IOException or HttpRequestException or OperationCanceledException or InvalidOperationException or ObjectDisposedException or FormatException)
         {
-            await BreakOffAsync(exchange, attempt, fault);
+            return BreakOff(exchange, attempt, fault);
         }
     }
 
@@ -114,8 +116,8 @@ internal sealed partial class PoolForwarder
     private static bool HasBody(HttpContext context, HttpResponseMessage answer) =>
         !HttpMethods.IsHead(context.Request.Method) && (int)answer.StatusCode is not (204 or 304) && answer.Content.Headers.ContentLength is not 0;
 
-    // A part must never look like the whole: the client's connection or stream is cut.
-    private async ValueTask BreakOffAsync(Exchange exchange, Attempt attempt, Exception fault)
+    // A part must never look like the whole: the client's connection or stream is cut. False where it has had no part yet.
+    private bool BreakOff(Exchange exchange, Attempt attempt, Exception fault)
     {
         var context = exchange.Context;
         var timeout = attempt.Deadline.Reached;
@@ -128,11 +130,25 @@ internal sealed partial class PoolForwarder
         if (context.Response.HasStarted)
         {
             context.Abort();
-            return;
+            return true;
         }
 
         (attempt.Kind, attempt.Timeout) = (timeout == TimeoutKind.None ? OutcomeKind.Broken : OutcomeKind.TimedOut, timeout);
-        await FailAsync(exchange, attempt);
+        return false;
+    }
+
+    // A body that broke before the client had its first byte is a failure like one before the head: with HTTP/2, head and body often part on the way.
+    private async ValueTask<Attempt> AskInsteadAsync(Exchange exchange, Attempt broken)
+    {
+        broken.Response?.Dispose();
+        broken.Response = null;
+        if (exchange.Body is not null || exchange.Plan.Resilience is not null || !MayAskAgain(exchange, broken))
+        {
+            return broken;
+        }
+
+        exchange.Context.Response.Clear(); // also of the cookie that was set for the one which broke
+        return await AskAgainAsync(exchange, broken, CancellationToken.None);
     }
 
     private static void CopyHeaders(HttpHeadersNonValidated from, IHeaderDictionary to, in ConnectionTokens tokens)

@@ -31,9 +31,9 @@ internal sealed partial class PoolForwarder
             {
                 await TunnelAsync(exchange, upgrade, attempt, answer);
             }
-            else
+            else if (!await TryRelayAsync(exchange, attempt, answer))
             {
-                await RelayAsync(exchange, attempt, answer);
+                await FailAsync(exchange, attempt);
             }
         }
         finally

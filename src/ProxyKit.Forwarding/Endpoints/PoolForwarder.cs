@@ -128,20 +128,27 @@ internal sealed partial class PoolForwarder : IDisposable
             return;
         }
 
+        var held = attempt; // null while another takes its place
         try
         {
-            if (attempt.Response is null)
+            while (held is { Response: { } answer } && !await TryRelayAsync(exchange, held, answer))
             {
-                await FailAsync(exchange, attempt);
+                (var broken, held) = (held, null);
+                held = await AskInsteadAsync(exchange, broken);
             }
-            else
+
+            if (held is { Response: null })
             {
-                await RelayAsync(exchange, attempt, attempt.Response);
+                await FailAsync(exchange, held);
             }
         }
         finally
         {
-            await EndAsync(exchange, attempt);
+            if (held is not null)
+            {
+                await EndAsync(exchange, held);
+            }
+
             await exchange.Others; // hedges that lost have ended before the server uses the context again
         }
     }

@@ -12,7 +12,7 @@ public sealed record UpstreamOptions : IValidatable, ICopyable<UpstreamOptions>
     /// <summary>Connections that each destination may have at once; 0 means any number. Bound requests with <see cref="LimitOptions"/> rather: those over it fail over or queue with a deadline. The default is 0.</summary>
     public int MaxConnections { get; set; }
 
-    /// <summary>How long an unused connection is kept. It should be shorter than the destination's own limit, or a request may meet its end. The default is 55 s.</summary>
+    /// <summary>How long an unused connection is kept, to a quarter of that time or a second, whichever is more. With that it should be shorter than the destination's own limit, or a request may meet its end. The default is 55 s.</summary>
     public TimeSpan IdleTimeout { get; set; } = TimeSpan.FromSeconds(55);
 
     /// <summary>How old a connection may get before a new one replaces it, so that a changed address is noticed; 0 for any age. The default is 10 minutes.</summary>

@@ -110,4 +110,64 @@ public static class Answers
         var turn = -1;
         return exchange => answers[Math.Min(Interlocked.Increment(ref turn), answers.Length - 1)](exchange);
     }
+
+    /// <summary>A wait, once the request has been read, and then another answer: a backend that is slow.</summary>
+    /// <param name="wait">How long.</param>
+    /// <param name="time">The clock of the wait.</param>
+    /// <param name="then">What it answers after that.</param>
+    public static BackendAnswer After(TimeSpan wait, TimeProvider time, BackendAnswer then) => async exchange =>
+    {
+        await exchange.ReadBodyAsync();
+        await Task.Delay(wait, time, exchange.Connection.Stopping);
+        await then(exchange);
+    };
+
+    /// <summary>One answer to a path, another to all else: a backend that says it is well at <c>/healthz</c> and is not.</summary>
+    public static BackendAnswer At(string path, BackendAnswer there, BackendAnswer elsewhere) =>
+        exchange => (exchange.Request.Target.Split('?', 2)[0] == path ? there : elsewhere)(exchange);
+
+    /// <summary>One answer to that share of the requests, evenly among them, another to the rest: a backend that fails now and then.</summary>
+    /// <param name="share">0 to 1.</param>
+    /// <param name="some">To that share.</param>
+    /// <param name="rest">To the rest.</param>
+    public static BackendAnswer Sometimes(double share, BackendAnswer some, BackendAnswer rest)
+    {
+        var turn = 0L;
+        return exchange =>
+        {
+            var number = Interlocked.Increment(ref turn);
+            return (Math.Floor(number * share) > Math.Floor((number - 1) * share) ? some : rest)(exchange);
+        };
+    }
+
+    /// <summary>What an <see cref="OpenLoad"/> asks for. Anything else gets 404, and a POST whose body is not what was sent 400.</summary>
+    /// <param name="name">What the backend calls itself.</param>
+    /// <param name="ledger">Counts what is delivered.</param>
+    public static BackendAnswer ToLoad(string name, LoadLedger? ledger = null) => async exchange =>
+    {
+        if (LoadCall.Of(exchange.Request.Target) is not { } call)
+        {
+            await Status(404)(exchange);
+            return;
+        }
+
+        ledger?.Deliver(name, call.Kind, exchange.Request[LoadCall.IdField] ?? "");
+        var request = await exchange.ReadBodyAsync();
+        if (call.Kind == LoadKind.Post && (request.End != BodyEnd.Complete || request.Body.Length != call.Bytes || !call.Matches(0, request.Body.Span)))
+        {
+            await Status(400, "The body is not what was sent.")(exchange);
+            return;
+        }
+
+        var head = Encoding.Latin1.GetBytes(string.Create(CultureInfo.InvariantCulture, $"HTTP/1.1 200 OK\r\nContent-Length: {call.AnswerBytes}\r\nCache-Control: no-store\r\n{LoadCall.ServerField}: {name}\r\n\r\n"));
+        var piece = new byte[Math.Min(head.Length + call.AnswerBytes, 64 * 1024)];
+        head.CopyTo(piece, 0);
+        for (var (sent, filled) = (0, head.Length); sent < call.AnswerBytes; filled = 0)
+        {
+            var length = Math.Min(piece.Length - filled, call.AnswerBytes - sent);
+            call.Fill(sent, piece.AsSpan(filled, length));
+            await exchange.WriteAsync(piece.AsMemory(0, filled + length));
+            sent += length;
+        }
+    };
 }

@@ -10,9 +10,10 @@ public sealed class BlackHole : IAsyncDisposable
     private readonly Socket _listener = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
     private readonly List<Socket> _fillers = [];
 
-    private BlackHole()
+    private BlackHole(int port)
     {
-        _listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        _listener.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
+        _listener.Bind(new IPEndPoint(IPAddress.Loopback, port));
         _listener.Listen(0);
         Address = new Uri($"http://{_listener.LocalEndPoint}");
     }
@@ -24,19 +25,28 @@ public sealed class BlackHole : IAsyncDisposable
     public Uri Address { get; }
 
     /// <summary>Listens and fills the queue.</summary>
-    public static async Task<BlackHole> StartAsync()
+    /// <param name="port">Where: the port of a backend that is dead, say; a free one where 0.</param>
+    public static async Task<BlackHole> StartAsync(int port = 0)
     {
-        var hole = new BlackHole();
+        var hole = new BlackHole(port);
+        hole._fillers.AddRange(await FillAsync((IPEndPoint)hole._listener.LocalEndPoint!));
+        return hole;
+    }
+
+    /// <summary>Connects until the queue of a listener is full, and returns what fills it.</summary>
+    internal static async Task<IReadOnlyList<Socket>> FillAsync(IPEndPoint listener)
+    {
+        var fillers = new List<Socket>();
         var (patience, full) = (TimeSpan.FromMilliseconds(300), false);
         while (!full)
         {
             // The queue holds one or two. A connection over loopback is made at once or not at all.
             var filler = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-            hole._fillers.Add(filler);
+            fillers.Add(filler);
             using var deadline = new CancellationTokenSource(patience);
             try
             {
-                await filler.ConnectAsync(hole._listener.LocalEndPoint!, deadline.Token);
+                await filler.ConnectAsync(listener, deadline.Token);
             }
             catch (OperationCanceledException)
             {
@@ -44,7 +54,7 @@ public sealed class BlackHole : IAsyncDisposable
             }
         }
 
-        return hole;
+        return fillers;
     }
 
     /// <summary>Ends all that hangs.</summary>

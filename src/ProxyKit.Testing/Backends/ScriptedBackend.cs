@@ -12,6 +12,7 @@ public sealed class ScriptedBackend : IAsyncDisposable
     private readonly List<BackendRequest> _requests = [];
     private readonly List<Exception> _faults = [];
     private readonly List<Task> _running = [];
+    private readonly List<Socket> _fillers = [];
     private readonly Func<BackendConnection, Task> _serve;
     private readonly Socket _reserved = NewSocket();
     private TaskCompletionSource _changed = NewSignal();
@@ -34,6 +35,9 @@ public sealed class ScriptedBackend : IAsyncDisposable
 
     /// <summary>What it does with each request from now on.</summary>
     public BackendAnswer Answer { get; set; }
+
+    /// <summary>How long a connection may rest before it is closed (FIN), which a request may meet on its way; null, the default, lets it rest.</summary>
+    public TimeSpan? IdleTimeout { get; set; }
 
     /// <summary>How long a wait may take. The default is 20 s.</summary>
     public TimeSpan Deadline { get; set; } = TimeSpan.FromSeconds(20);
@@ -65,6 +69,8 @@ public sealed class ScriptedBackend : IAsyncDisposable
         {
             _listener?.Dispose();
             _listener = null;
+            _fillers.ForEach(filler => filler.Dispose());
+            _fillers.Clear();
             open = [.. _connections];
         }
 
@@ -74,6 +80,35 @@ public sealed class ScriptedBackend : IAsyncDisposable
         }
 
         _life.Cancel();
+    }
+
+    /// <summary>
+    /// Becomes a black hole from one moment to the next: every connection is reset, and new ones neither succeed nor fail (<see cref="BlackHole.IsSupported"/>),
+    /// until it is killed.
+    /// </summary>
+    public async Task SwallowAsync()
+    {
+        Socket listener;
+        BackendConnection[] open;
+        lock (_lock)
+        {
+            listener = _listener ?? throw new InvalidOperationException("It is dead; only who listens can swallow connections.");
+            open = [.. _connections];
+            _life.Cancel(); // it accepts no more
+            _life = new CancellationTokenSource();
+        }
+
+        listener.Listen(0);
+        foreach (var connection in open.Where(connection => !connection.Ended.IsCompleted))
+        {
+            connection.Reset();
+        }
+
+        var fillers = await BlackHole.FillAsync((IPEndPoint)listener.LocalEndPoint!);
+        lock (_lock)
+        {
+            _fillers.AddRange(fillers);
+        }
     }
 
     /// <summary>Listens on the same port again.</summary>
@@ -176,7 +211,7 @@ public sealed class ScriptedBackend : IAsyncDisposable
 
     private async Task ServeAsync(BackendConnection connection)
     {
-        while (!connection.IsOver && await connection.Reader.ReadHeadAsync(connection.Stopping) is var (first, fields, bytes))
+        while (!connection.IsOver && await NextAsync(connection) is var (first, fields, bytes))
         {
             var request = new BackendRequest(first, fields, bytes);
             lock (_lock)
@@ -192,6 +227,26 @@ public sealed class ScriptedBackend : IAsyncDisposable
                 await exchange.ReadBodyAsync();
             }
         }
+    }
+
+    private async Task<(string First, FieldList Fields, byte[] Bytes)?> NextAsync(BackendConnection connection)
+    {
+        if (IdleTimeout is { } limit)
+        {
+            using var idle = CancellationTokenSource.CreateLinkedTokenSource(connection.Stopping);
+            idle.CancelAfter(limit);
+            try
+            {
+                await connection.Reader.WaitAsync(idle.Token);
+            }
+            catch (OperationCanceledException) when (!connection.Stopping.IsCancellationRequested)
+            {
+                await connection.CloseAsync();
+                return null;
+            }
+        }
+
+        return await connection.Reader.ReadHeadAsync(connection.Stopping);
     }
 
     private async Task WhenAsync(Func<bool> reached, Func<string> standing)

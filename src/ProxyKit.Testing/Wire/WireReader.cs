@@ -18,6 +18,9 @@ internal sealed class WireReader(Socket socket, Action<ReadOnlySpan<byte>>? rece
     /// <summary>What has come and nobody has read yet.</summary>
     public ReadOnlySpan<byte> Unread => _buffer.AsSpan(_start.._end);
 
+    /// <summary>Waits for the next byte and leaves it where it is; false once the connection has ended.</summary>
+    public ValueTask<bool> WaitAsync(CancellationToken cancellationToken) => FillAsync(cancellationToken);
+
     /// <summary>Reads what there is, at least a byte; 0 once the connection has ended.</summary>
     public async ValueTask<int> ReadAsync(Memory<byte> into, CancellationToken cancellationToken)
     {

@@ -175,4 +175,35 @@ public sealed class BeliefTests : IDisposable
             ["Name is 'X State'; it must be the name of a field, such as 'X-Backend-State' (RFC 9110 §5.1).", "Lasts is 00:00:00; it must be more than 0 and at most a day."],
             new StateHeaderOptions { Name = "X State", Lasts = TimeSpan.Zero }.Faults());
     }
+
+    [Fact]
+    public void Who_is_believed_down_can_be_asked_as_a_last_resort_but_neither_who_is_off_nor_who_was_tried()
+    {
+        using var pool = new Pool("p", Some.Destinations("well", "down", "busy", "off"));
+        pool.Believe("down", "probe", Availability.Down);
+        pool.Believe("busy", "probe", Availability.Down);
+        pool.Believe("off", "probe", Availability.Down);
+        pool.SetState("off", MemberState.Off);
+        using var holds = pool.TryPickDoubted(out var first, [pool.Member("down")]) ? first : default;
+        Assert.Equal("busy", holds.Member.Destination.Name);
+        Assert.True(pool.TryPickDoubted(out var lease, [pool.Member("well")]));
+        using (lease)
+        {
+            Assert.Equal("down", lease.Member.Destination.Name);
+        }
+
+        Assert.False(pool.TryPickDoubted(out _, [pool.Member("down"), pool.Member("busy")]));
+        Assert.Equal(0, pool.Member("down").InFlight);
+    }
+
+    [Fact]
+    public void A_pool_that_is_to_fail_fast_asks_nobody_as_a_last_resort()
+    {
+        using var pool = new Pool("p", Some.Destinations("a", "b"), PoolSettings.Default.With(new PanicOptions { Mode = PanicMode.FailFast }));
+        pool.Believe("a", "probe", Availability.Down);
+        Assert.True(pool.TryPickDoubted(out var lease, [])); // half are well
+        lease.Dispose();
+        pool.Believe("b", "probe", Availability.Down);
+        Assert.False(pool.TryPickDoubted(out _, []));
+    }
 }

@@ -68,6 +68,41 @@ public class FadingTests
         Assert.Equal(0, pool.Member("a").Load);
     }
 
+    // Found by the failure matrix: what had died and was back got nothing for many seconds, however well it was known to be.
+    [Theory]
+    [InlineData(Availability.Up), InlineData(Availability.Trial)]
+    public void Failures_count_no_longer_once_it_is_found_well_again(Availability found)
+    {
+        using var pool = new Pool("p", Some.Destinations("a", "b"), time: _time);
+        for (var i = 0; i < 6; i++)
+        {
+            using var lease = pool.PickOn("a");
+            lease.Report(OutcomeKind.NotConnected);
+        }
+
+        pool.Believe("a", "probe", Availability.Down);
+        Assert.Equal(6, pool.Member("a").Load, 1e-9);
+        pool.Believe("a", "probe", found);
+        Assert.Equal(0, pool.Member("a").Load);
+    }
+
+    [Fact]
+    public void Failures_count_on_while_another_believes_it_down_and_after_a_pause_that_it_asked_for()
+    {
+        using var pool = new Pool("p", Some.Destinations("a", "b"), time: _time);
+        using (var lease = pool.PickOn("a"))
+        {
+            lease.Report(OutcomeKind.Answered, 503, TimeSpan.FromSeconds(1));
+        }
+
+        pool.Believe("a", "probe", Availability.Down);
+        pool.Believe("a", "outliers", Availability.Down);
+        pool.Believe("a", "probe", Availability.Up);
+        Assert.Equal(1, pool.Member("a").Load, 1e-9);
+        pool.Believe("a", "outliers", Availability.Up);
+        Assert.Equal(0, pool.Member("a").Load);
+    }
+
     [Fact]
     public void Latency_believes_bad_news_at_once_and_forgets_it_slowly()
     {

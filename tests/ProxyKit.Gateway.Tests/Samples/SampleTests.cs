@@ -51,5 +51,32 @@ public sealed class SampleTests
         Assert.All((string[])["a", "b", "c"], name => Assert.Contains($"served by {name}\n", sample.Output, StringComparison.Ordinal));
     }
 
+    [Fact]
+    public async Task The_story_of_failover_is_told_in_a_table_and_loses_nothing_that_may_be_repeated()
+    {
+        var file = Path.GetTempFileName();
+        try
+        {
+            await using var sample = SampleProcess.Start("Failover", "--seconds", "2", "--rate", "100", "--only", "proxykit", "--acts", "killed", "--markdown", file);
+            Assert.Equal(0, await sample.WhenExitedAsync());
+            var row = Assert.Single(sample.Output.Split('\n'), line => line.StartsWith("| ProxyKit |", StringComparison.Ordinal)).Split('|', StringSplitOptions.TrimEntries);
+            Assert.InRange(int.Parse(row[2], System.Globalization.CultureInfo.InvariantCulture), 180, 400);
+            Assert.Equal(("0", "0", "0"), (row[3], row[6], row[7])); // GETs not begun, spoiled, POSTs twice
+            Assert.Contains(string.Join(" | ", row[1..4]), await File.ReadAllTextAsync(file, Token), StringComparison.Ordinal);
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
+    [Fact]
+    public async Task What_the_story_of_failover_does_not_know_it_says()
+    {
+        await using var sample = SampleProcess.Start("Failover", "--acts", "earthquake");
+        Assert.Equal(2, await sample.WhenExitedAsync());
+        Assert.Contains("usage: Failover", sample.Output, StringComparison.Ordinal);
+    }
+
     private static Uri Relative(string path) => new(path, UriKind.Relative);
 }

@@ -1,6 +1,8 @@
 using System.Net.Sockets;
 using System.Text;
 
+using Microsoft.Extensions.Time.Testing;
+
 namespace ProxyKit.Testing.Tests;
 
 public sealed class ScriptedBackendTests
@@ -80,6 +82,17 @@ public sealed class ScriptedBackendTests
     }
 
     [Fact]
+    public async Task It_closes_a_connection_that_rests()
+    {
+        await using var backend = ScriptedBackend.Start(Answers.Ok("hello"));
+        backend.IdleTimeout = TimeSpan.FromMilliseconds(50);
+        await using var client = await RawClient.ConnectAsync(backend.Address);
+        Assert.Equal("hello", (await client.ExchangeAsync(Get)).Text);
+        Assert.Equal(ConnectionEnd.Closed, (await client.ReadToEndAsync()).End);
+        Assert.Single(backend.Requests);
+    }
+
+    [Fact]
     public async Task A_killed_one_resets_and_refuses_and_comes_back_on_its_port()
     {
         await using var backend = ScriptedBackend.Start(Answers.Ok("again"));
@@ -129,5 +142,73 @@ public sealed class ScriptedBackendTests
         using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         using var patience = new CancellationTokenSource(TimeSpan.FromMilliseconds(100));
         await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await socket.ConnectAsync(hole.Address.Host, hole.Address.Port, patience.Token));
+    }
+
+    [Fact]
+    public async Task A_black_hole_may_take_the_port_of_a_dead_backend_and_give_it_back()
+    {
+        Assert.SkipUnless(BlackHole.IsSupported, "Only Linux drops connections that find the queue full.");
+        await using var backend = ScriptedBackend.Start(Answers.Ok("here"));
+        await RawClient.ExchangeAsync(backend.Address, Get);
+        backend.Kill();
+        await using (var hole = await BlackHole.StartAsync(backend.Address.Port))
+        {
+            Assert.Equal(backend.Address, hole.Address);
+        }
+
+        backend.Revive();
+        Assert.Equal("here", (await RawClient.ExchangeAsync(backend.Address, Get)).Text);
+    }
+
+    [Fact]
+    public async Task It_becomes_a_black_hole_from_one_moment_to_the_next_and_comes_back()
+    {
+        Assert.SkipUnless(BlackHole.IsSupported, "Only Linux drops connections that find the queue full.");
+        await using var backend = ScriptedBackend.Start(Answers.Ok("here"));
+        await using var client = await RawClient.ConnectAsync(backend.Address);
+        await client.ExchangeAsync(Get);
+        await backend.SwallowAsync();
+        Assert.Equal(ConnectionEnd.Reset, (await client.ReadToEndAsync()).End);
+        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        using var patience = new CancellationTokenSource(TimeSpan.FromMilliseconds(100));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await socket.ConnectAsync(backend.Address.Host, backend.Address.Port, patience.Token));
+        Assert.Single(backend.Requests);
+        backend.Kill();
+        backend.Revive();
+        Assert.Equal("here", (await RawClient.ExchangeAsync(backend.Address, Get)).Text);
+    }
+
+    [Fact]
+    public async Task It_lies_fails_now_and_then_and_is_slow()
+    {
+        var time = new WatchedTime();
+        await using var backend = ScriptedBackend.Start(Answers.At("/healthz", Answers.Ok("well"), Answers.Sometimes(0.4, Answers.Status(500), Answers.Ok())));
+        Assert.Equal("well", (await RawClient.ExchangeAsync(backend.Address, "GET /healthz?a HTTP/1.1\r\nHost: x\r\n\r\n")).Text);
+        var failed = 0;
+        for (var i = 0; i < 10; i++)
+        {
+            failed += (await RawClient.ExchangeAsync(backend.Address, Get)).Status == 500 ? 1 : 0;
+        }
+
+        Assert.Equal(4, failed);
+        backend.Answer = Answers.After(TimeSpan.FromSeconds(5), time, Answers.Ok("late"));
+        var late = RawClient.ExchangeAsync(backend.Address, Get);
+        await time.TimerSet.Task.WaitAsync(backend.Deadline, TestContext.Current.CancellationToken);
+        Assert.False(late.IsCompleted);
+        time.Advance(TimeSpan.FromSeconds(5));
+        Assert.Equal("late", (await late).Text);
+    }
+
+    /// <summary>A clock that says when somebody waits for it.</summary>
+    private sealed class WatchedTime : FakeTimeProvider
+    {
+        public TaskCompletionSource TimerSet { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            var timer = base.CreateTimer(callback, state, dueTime, period);
+            TimerSet.TrySetResult();
+            return timer;
+        }
     }
 }

@@ -75,7 +75,17 @@ internal sealed class Deadline
     }
 
     /// <summary>Ends the attempt for no fault of its own.</summary>
-    public void Cancel() => _source.Cancel();
+    public void Cancel()
+    {
+        try
+        {
+            _source.Cancel();
+        }
+        catch (AggregateException)
+        {
+            // Who is told to end may pass on what broke its body in the same moment. The attempt says it as well; here it would reach the server, or a timer.
+        }
+    }
 
     // Whether there was anything to end. What waits in the pool is ended as well: whoever takes it from there comes too late.
     private bool End()
@@ -88,7 +98,7 @@ internal sealed class Deadline
             }
 
             IsOver = true;
-            _source.Cancel();
+            Cancel();
             return _begun;
         }
     }
@@ -96,7 +106,7 @@ internal sealed class Deadline
     private void Leave()
     {
         ClientLeft = true;
-        _source.Cancel();
+        Cancel();
     }
 
     private void Arm(long next)
@@ -133,7 +143,7 @@ internal sealed class Deadline
             }
 
             Reached = total <= due ? TimeoutKind.Total : _kind;
-            _source.Cancel();
+            Cancel();
         }
     }
 

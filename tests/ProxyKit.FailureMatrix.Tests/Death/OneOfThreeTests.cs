@@ -80,6 +80,7 @@ public sealed class OneOfThreeTests
 
         // Twice the timeout leaves a second for a machine that is busy, and none for a second wait. Three timeouts eject it; who was waiting then waits as well.
         Assert.All(report.Requests, request => Assert.True(request.Elapsed < Matrix.ConnectTimeout * 2, $"{request}"));
-        Assert.InRange(delayed, 0, 20);
+        // Whom the load leads is told by its requests in flight, and goes elsewhere at once. Who sticks waits until the first have timed out and it is ejected.
+        Assert.InRange(delayed, 0, sticky ? (int)(report.Requests.Count * (Matrix.ConnectTimeout / Variation.Length) / 3) + 20 : 20);
     }
 }

@@ -18,7 +18,7 @@ internal sealed class GatewayProcess : IAsyncDisposable
         var program = Path.Combine(AppContext.BaseDirectory, "ProxyKit.Gateway.Host.dll");
         var process = Process.Start(new ProcessStartInfo("dotnet", [program, .. backends.Select(backend => backend.ToString())]) { RedirectStandardInput = true, RedirectStandardOutput = true })!;
         var line = await process.StandardOutput.ReadLineAsync().WaitAsync(Patience);
-        return new GatewayProcess(process, new Uri(line ?? throw new InvalidOperationException("The gateway did not start.")));
+        return new GatewayProcess(process, new Uri((line ?? throw new InvalidOperationException("The gateway did not start.")).Split(' ')[0])); // the first speaks HTTP/1.1
     }
 
     /// <summary>Tells it to stop, as a host is told that shuts down.</summary>

@@ -55,7 +55,7 @@ internal sealed class TunnelRun : IDisposable
                     IsTold = true;
                     return _got.Writer.CompleteAsync().AsTask();
                 }
-                : null);
+        : null);
 
         public async Task SendAsync(byte[] bytes) => await _sent.Writer.WriteAsync(bytes);
 

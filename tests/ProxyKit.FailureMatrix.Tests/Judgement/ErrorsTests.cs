@@ -20,8 +20,8 @@ public sealed class ErrorsTests
         Assert.True(report is { Spoiled: 0, NotSent: 0, Cut: 0 }, report.ToString());
         Assert.All(report.Requests.Where(request => !request.IsServed), request => Assert.Equal(500, request.Status)); // the application's own word, which is not asked of another
 
-        // Five, those under way just then, and one for each trial.
-        Assert.InRange(report.Refusals.GetValueOrDefault(500), 5, 5 + 6 + ((load.Elapsed - ejected) / Matrix.Ejection) + 1);
+        // Five, those under way just then (a busy machine has more of them; without ejection there would be a hundred and more), and one for each trial.
+        Assert.InRange(report.Refusals.GetValueOrDefault(500), 5, 5 + 30 + ((load.Elapsed - ejected) / Matrix.Ejection) + 1);
         Assert.Equal("outliers", gateway.Changes.First(change => change is { Destination: "b", After: MemberStanding.Down }).Source);
     });
 

@@ -168,7 +168,7 @@ public sealed class ScriptedBackendTests
         await using var client = await RawClient.ConnectAsync(backend.Address);
         await client.ExchangeAsync(Get);
         await backend.SwallowAsync();
-        Assert.Equal(ConnectionEnd.Reset, (await client.ReadToEndAsync()).End);
+        Assert.Contains((await client.ReadToEndAsync()).End, new[] { ConnectionEnd.Reset, ConnectionEnd.Closed }); // its end may meet the reset on the way
         using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         using var patience = new CancellationTokenSource(TimeSpan.FromMilliseconds(100));
         await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await socket.ConnectAsync(backend.Address.Host, backend.Address.Port, patience.Token));

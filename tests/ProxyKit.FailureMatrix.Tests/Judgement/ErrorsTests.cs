@@ -86,11 +86,11 @@ public sealed class ErrorsTests
             await load.UntilAsync(_ => busy.Requests.Count > 0);
             var first = load.Elapsed;
             await load.WhenAsync(first + TimeSpan.FromSeconds(1.5));
-            Assert.InRange(busy.Requests.Count, 1, 8); // those under way when it said so
+            Assert.InRange(busy.Requests.Count, 1, 64); // those under way when it said so, as many as there are connections; else it would be a hundred more
             var report = await load.StopAsync();
             await Results.AddAsync(11, "503 with Retry-After", plain, report, gateway, ledger);
             Row.LosesNothing(report, ledger);
-            Assert.InRange(gateway.Attempts.Count - report.Sent, 1, 8); // the budget is for others
+            Assert.InRange(gateway.Attempts.Count - report.Sent, 1, 64); // the budget is for others
         }
 
         await using var limiting = ScriptedBackend.Start(Answers.Status(429, "slow down", "Retry-After: 2"));

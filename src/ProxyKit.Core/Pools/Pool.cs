@@ -156,8 +156,7 @@ public sealed partial class Pool : IDisposable
         for (var i = 0; i < Looks; i++)
         {
             var ticket = unchecked((ulong)Interlocked.Increment(ref _picks)) - 1;
-            var random = WeightedDraw.Mix(_seed + ticket);
-            var member = snapshot.Picker.Pick(new PickRequest(ticket, random, key, tried));
+            var member = snapshot.Picker.Pick(new PickRequest(ticket, WeightedDraw.Mix(_seed + ticket), key, tried));
             if (member is null)
             {
                 if (WhyNone(snapshot, tried) is { } known)

@@ -165,7 +165,7 @@ internal sealed class BodySource(HttpContext context, int keep) : IDisposable
         catch
         {
             _stopping = true;
-            _reader.CancelPendingRead();
+            StopReading();
             try
             {
                 _reader.AdvanceTo((await read).Buffer.Start);
@@ -201,7 +201,7 @@ internal sealed class BodySource(HttpContext context, int keep) : IDisposable
                 }
                 else
                 {
-                    using (cancellationToken.UnsafeRegister(static reader => ((PipeReader)reader!).CancelPendingRead(), _reader))
+                    using (cancellationToken.UnsafeRegister(static body => ((BodySource)body!).StopReading(), this))
                     {
                         result = await read;
                     }
@@ -227,6 +227,19 @@ internal sealed class BodySource(HttpContext context, int keep) : IDisposable
             // Whatever the server throws here is about the client: a bad chunk, a reset, a body that is too long or too slow.
             ClientFault = fault;
             throw;
+        }
+    }
+
+    // Kestrel's reader throws here what has ended the body, if something has; the read is told that by itself. Thrown on, it would reach whoever
+    // cancels: the server, or a timer.
+    private void StopReading()
+    {
+        try
+        {
+            _reader.CancelPendingRead();
+        }
+        catch (Exception fault) when (fault is IOException or OperationCanceledException or ObjectDisposedException)
+        {
         }
     }
 

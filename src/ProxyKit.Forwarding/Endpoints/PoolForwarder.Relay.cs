@@ -133,7 +133,9 @@ internal sealed partial class PoolForwarder
             return true;
         }
 
-        (attempt.Kind, attempt.Timeout) = (timeout == TimeoutKind.None ? OutcomeKind.Broken : OutcomeKind.TimedOut, timeout);
+        // Who sends something that is no body would do so again; only what was lost on the way is asked for elsewhere.
+        var kind = fault is HttpIOException { HttpRequestError: HttpRequestError.InvalidResponse } ? OutcomeKind.BodyBroken : OutcomeKind.Broken;
+        (attempt.Kind, attempt.Timeout) = (timeout == TimeoutKind.None ? kind : OutcomeKind.TimedOut, timeout);
         return false;
     }
 

@@ -9,7 +9,7 @@ namespace ProxyKit.Forwarding;
 /// the name of one request and used for others. So the line is taken at the first write after a final head, in the writer's context, and
 /// given up where the next final head begins; no body is ever looked at. Where anything is in doubt, heads are dropped.
 /// </remarks>
-internal sealed class InterimTap(Stream connection) : Stream
+internal sealed class InterimTap(Stream connection) : WatchedConnection(connection)
 {
     private InterimLine? _line;
 
@@ -18,41 +18,23 @@ internal sealed class InterimTap(Stream connection) : Stream
     private int _heldCount;
 
     /// <inheritdoc/>
-    public override bool CanRead => true;
-
-    /// <inheritdoc/>
-    public override bool CanSeek => false;
-
-    /// <inheritdoc/>
-    public override bool CanWrite => true;
-
-    /// <inheritdoc/>
-    public override long Length => throw new NotSupportedException();
-
-    /// <inheritdoc/>
-    public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
-
-    /// <inheritdoc/>
     public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
     {
         Attach();
-        return connection.WriteAsync(buffer, cancellationToken);
+        return Connection.WriteAsync(buffer, cancellationToken);
     }
-
-    /// <inheritdoc/>
-    public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) => WriteAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
 
     /// <inheritdoc/>
     public override void Write(byte[] buffer, int offset, int count)
     {
         Attach();
-        connection.Write(buffer, offset, count);
+        Connection.Write(buffer, offset, count);
     }
 
     /// <inheritdoc/>
     public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
-        var read = connection.ReadAsync(buffer, cancellationToken);
+        var read = Connection.ReadAsync(buffer, cancellationToken);
         if (!read.IsCompletedSuccessfully)
         {
             return ReadLaterAsync(read, buffer);
@@ -64,27 +46,12 @@ internal sealed class InterimTap(Stream connection) : Stream
     }
 
     /// <inheritdoc/>
-    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) => ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-    /// <inheritdoc/>
     public override int Read(byte[] buffer, int offset, int count)
     {
-        var read = connection.Read(buffer, offset, count);
+        var read = Connection.Read(buffer, offset, count);
         Watch(buffer.AsSpan(offset, read));
         return read;
     }
-
-    /// <inheritdoc/>
-    public override void Flush() => connection.Flush();
-
-    /// <inheritdoc/>
-    public override Task FlushAsync(CancellationToken cancellationToken) => connection.FlushAsync(cancellationToken);
-
-    /// <inheritdoc/>
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    /// <inheritdoc/>
-    public override void SetLength(long value) => throw new NotSupportedException();
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
@@ -92,7 +59,6 @@ internal sealed class InterimTap(Stream connection) : Stream
         if (disposing)
         {
             Volatile.Read(ref _line)?.Seal();
-            connection.Dispose();
         }
 
         base.Dispose(disposing);

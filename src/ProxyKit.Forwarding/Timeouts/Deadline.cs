@@ -75,17 +75,7 @@ internal sealed class Deadline
     }
 
     /// <summary>Ends the attempt for no fault of its own.</summary>
-    public void Cancel()
-    {
-        try
-        {
-            _source.Cancel();
-        }
-        catch (AggregateException)
-        {
-            // Who is told to end may pass on what broke its body in the same moment. The attempt says it as well; here it would reach the server, or a timer.
-        }
-    }
+    public void Cancel() => _source.Cancel();
 
     // Whether there was anything to end. What waits in the pool is ended as well: whoever takes it from there comes too late.
     private bool End()
@@ -98,7 +88,7 @@ internal sealed class Deadline
             }
 
             IsOver = true;
-            Cancel();
+            _source.Cancel();
             return _begun;
         }
     }
@@ -106,7 +96,7 @@ internal sealed class Deadline
     private void Leave()
     {
         ClientLeft = true;
-        Cancel();
+        _source.Cancel();
     }
 
     private void Arm(long next)
@@ -143,7 +133,7 @@ internal sealed class Deadline
             }
 
             Reached = total <= due ? TimeoutKind.Total : _kind;
-            Cancel();
+            _source.Cancel();
         }
     }
 

@@ -8,75 +8,25 @@ namespace ProxyKit.Forwarding;
 /// time, and a write that failed would end every stream before that frame was read: nobody could tell then what may be sent again. A socket that has
 /// refused a write is closed, so that the reader finds the end right behind the last frame, and the end is told there.
 /// </remarks>
-internal sealed class LastWords(Stream connection) : Stream
+internal sealed class LastWords(Stream connection) : WatchedConnection(connection)
 {
-    /// <inheritdoc/>
-    public override bool CanRead => true;
-
-    /// <inheritdoc/>
-    public override bool CanSeek => false;
-
-    /// <inheritdoc/>
-    public override bool CanWrite => true;
-
-    /// <inheritdoc/>
-    public override long Length => throw new NotSupportedException();
-
-    /// <inheritdoc/>
-    public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
-
     /// <inheritdoc/>
     public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
     {
-        var write = connection.WriteAsync(buffer, cancellationToken);
+        var write = Connection.WriteAsync(buffer, cancellationToken);
         return write.IsCompletedSuccessfully ? write : WriteLaterAsync(write);
     }
-
-    /// <inheritdoc/>
-    public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) => WriteAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
 
     /// <inheritdoc/>
     public override void Write(byte[] buffer, int offset, int count)
     {
         try
         {
-            connection.Write(buffer, offset, count);
+            Connection.Write(buffer, offset, count);
         }
         catch (IOException fault) when (fault.InnerException is SocketException)
         {
         }
-    }
-
-    /// <inheritdoc/>
-    public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => connection.ReadAsync(buffer, cancellationToken);
-
-    /// <inheritdoc/>
-    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) => connection.ReadAsync(buffer, offset, count, cancellationToken);
-
-    /// <inheritdoc/>
-    public override int Read(byte[] buffer, int offset, int count) => connection.Read(buffer, offset, count);
-
-    /// <inheritdoc/>
-    public override void Flush() => connection.Flush();
-
-    /// <inheritdoc/>
-    public override Task FlushAsync(CancellationToken cancellationToken) => connection.FlushAsync(cancellationToken);
-
-    /// <inheritdoc/>
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    /// <inheritdoc/>
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    /// <inheritdoc/>
-    protected override void Dispose(bool disposing)
-    {
-        if (disposing)
-        {
-            connection.Dispose();
-        }
-
-        base.Dispose(disposing);
     }
 
     private static async ValueTask WriteLaterAsync(ValueTask write)

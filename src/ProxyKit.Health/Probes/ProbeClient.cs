@@ -40,7 +40,7 @@ internal sealed class ProbeClient(Func<HttpClient> make, bool isOwn)
         };
         if (recipe.AcceptsAnyCertificate)
         {
-#pragma warning disable CA5359 // asked for by name
+#pragma warning disable CA5359 // what DangerousAcceptAnyCertificate asks for, false by default
             handler.SslOptions.RemoteCertificateValidationCallback = static (_, _, _, _) => true;
 #pragma warning restore CA5359
         }

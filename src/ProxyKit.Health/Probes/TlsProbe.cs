@@ -38,7 +38,7 @@ public sealed record TlsProbe : IProbe, IValidatable, ICopyable<TlsProbe>
         var options = new SslClientAuthenticationOptions { TargetHost = ServerName ?? ProbeAddress.NameOf(context.Destination) };
         if (DangerousAcceptAnyCertificate)
         {
-#pragma warning disable CA5359 // asked for by name
+#pragma warning disable CA5359 // what DangerousAcceptAnyCertificate asks for, false by default
             options.RemoteCertificateValidationCallback = static (_, _, _, _) => true;
 #pragma warning restore CA5359
         }

@@ -36,10 +36,13 @@ public sealed class PoolWorkerTests : IDisposable
         Assert.Equal(["p", "q", "r"], _worker.Started.Order()); // a reload starts no second one
         Assert.Empty(_worker.Ended);
         _json.Rewrite("""{ "Pools": { "r": { "Destinations": ["http://r"] } } }""");
-        await Recorder.Until(() => _worker.Ended.SequenceEqual(["q"]));
+        await _worker.WhenEndedAsync("q");
+        Assert.Equal(["q"], _worker.Ended);
         var logged = Provider.GetFakeLogCollector();
         await Provider.DisposeAsync();
-        await Recorder.Until(() => _worker.Ended.Order().SequenceEqual(["p", "q", "r"]));
+        await _worker.WhenEndedAsync("p");
+        await _worker.WhenEndedAsync("r");
+        Assert.Equal(["p", "q", "r"], _worker.Ended.Order());
         Assert.DoesNotContain(logged.GetSnapshot(), record => record.Level >= LogLevel.Warning);
     }
 
@@ -63,7 +66,14 @@ public sealed class PoolWorkerTests : IDisposable
     {
         _services.AddSingleton<IPoolWorker>(new Failing(atOnce));
         var pool = Pools.Find("p");
-        await Recorder.Until(() => Errors().Length == 2);
+        await foreach (var record in Provider.GetFakeLogCollector().GetLogsAsync(cancellationToken: Some.Token))
+        {
+            if (Errors().Length == 2)
+            {
+                break;
+            }
+        }
+
         Assert.Equal(
             ["What works beside pool p (Failing) has failed; the pool goes on without it.", "What works beside pool q (Failing) has failed; the pool goes on without it."],
             Errors().Order());
@@ -89,6 +99,7 @@ public sealed class PoolWorkerTests : IDisposable
         private readonly Lock _lock = new();
         private readonly List<string> _started = [];
         private readonly List<string> _ended = [];
+        private readonly System.Collections.Concurrent.ConcurrentDictionary<string, TaskCompletionSource> _ends = [];
 
         public Task? Hold { get; set; }
 
@@ -118,18 +129,14 @@ public sealed class PoolWorkerTests : IDisposable
                 {
                     _ended.Add(pool.Name);
                 }
+
+                End(pool.Name).TrySetResult();
             }
         }
 
-        public static async Task Until(Func<bool> holds)
-        {
-            for (var i = 0; i < 2000 && !holds(); i++)
-            {
-                await Task.Delay(TimeSpan.FromMilliseconds(5), TimeProvider.System, Some.Token);
-            }
+        public Task WhenEndedAsync(string pool) => End(pool).Task.WaitAsync(TimeSpan.FromSeconds(30), Some.Token);
 
-            Assert.True(holds());
-        }
+        private TaskCompletionSource End(string pool) => _ends.GetOrAdd(pool, _ => new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
 
         private string[] Copy(List<string> list)
         {

@@ -21,7 +21,7 @@ internal sealed class Matrix : IAsyncDisposable
     /// <summary>How long a backend is out for the first time.</summary>
     public static readonly TimeSpan Ejection = TimeSpan.FromSeconds(1);
 
-    private readonly ConcurrentQueue<MemberChange> _changes = [];
+    private readonly ConcurrentQueue<(MemberChange Change, int UnderWay)> _changes = [];
 
     private readonly WebApplication _app;
     private readonly Uri[] _addresses;
@@ -30,7 +30,7 @@ internal sealed class Matrix : IAsyncDisposable
     {
         _app = app;
         _addresses = [.. app.Urls.Select(url => new Uri(url))];
-        Pool.MemberChanged += (_, change) => _changes.Enqueue(change);
+        Pool.MemberChanged += (_, change) => _changes.Enqueue((change, change.Pool.Snapshot.Find(change.Destination)?.InFlight ?? 0));
     }
 
     /// <summary>HTTP/1.1.</summary>
@@ -44,7 +44,10 @@ internal sealed class Matrix : IAsyncDisposable
     public Attempts Attempts => _app.Services.GetRequiredService<Attempts>();
 
     /// <summary>How members came to stand otherwise than before.</summary>
-    public IReadOnlyCollection<MemberChange> Changes => _changes;
+    public IReadOnlyCollection<MemberChange> Changes => [.. _changes.Select(entry => entry.Change)];
+
+    /// <summary>How many requests a member held when it was first taken down: those come all the same, the more the slower the machine.</summary>
+    public int UnderWayWhenDown(string destination) => _changes.First(entry => entry.Change.Destination == destination && entry.Change.After == MemberStanding.Down).UnderWay;
 
     public IReadOnlyList<FakeLogRecord> Logged => _app.Services.GetFakeLogCollector().GetSnapshot();
 

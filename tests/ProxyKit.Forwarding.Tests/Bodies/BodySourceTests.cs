@@ -225,6 +225,32 @@ public sealed class BodySourceTests
         }
     }
 
+    // A bug: whoever cancelled got the client's fault thrown at it, and the server logged that as its application's.
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_body_that_has_just_broken_can_be_given_up_and_tells_its_own_fault(bool byToken)
+    {
+        var client = new ClientBody();
+        using var body = new BodySource(client.Context, keep: 100);
+        var deadline = NewDeadline();
+        var gate = new TaskCompletionSource();
+        var copying = body.CopyToAsync(byToken ? new Sink() : new Sink { Gate = gate.Task, BreakAfter = 0 }, deadline, Timeouts, deadline.Token);
+        client.Broken = new IOException("More than was declared.");
+        if (byToken)
+        {
+            deadline.Cancel();
+        }
+        else
+        {
+            gate.SetResult(); // the destination breaks while the read waits
+        }
+
+        client.End(client.Broken);
+        Assert.Same(client.Broken, await Assert.ThrowsAsync<IOException>(() => copying));
+        Assert.Same(client.Broken, body.ClientFault);
+    }
+
     private static async Task<bool> SendAsync(BodySource body, Stream sink)
     {
         try

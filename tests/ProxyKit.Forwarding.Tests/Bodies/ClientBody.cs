@@ -26,6 +26,9 @@ internal sealed class ClientBody : IRequestBodyPipeFeature, IHttpRequestBodyDete
     /// <summary>Whether a read got a token that could end it, after which Kestrel would let nobody read.</summary>
     public bool WasGivenToken { get; private set; }
 
+    /// <summary>What has ended the body, though a read that is under way does not know it yet.</summary>
+    public Exception? Broken { get; set; }
+
     public bool CanHaveBody => true;
 
     public async Task SendAsync(string text) => await _pipe.Writer.WriteAsync(System.Text.Encoding.Latin1.GetBytes(text));
@@ -38,7 +41,15 @@ internal sealed class ClientBody : IRequestBodyPipeFeature, IHttpRequestBodyDete
 
         public override void AdvanceTo(SequencePosition consumed, SequencePosition examined) => reader.AdvanceTo(consumed, examined);
 
-        public override void CancelPendingRead() => reader.CancelPendingRead();
+        public override void CancelPendingRead()
+        {
+            if (body.Broken is { } fault)
+            {
+                throw fault; // as Kestrel's does
+            }
+
+            reader.CancelPendingRead();
+        }
 
         public override void Complete(Exception? exception = null) => reader.Complete(exception);
 

@@ -183,7 +183,7 @@ public sealed class CircuitBreakerTests : IDisposable
         var pool = Start(new CircuitBreakerOptions());
         End(pool, 500, 50);
         pool.Update(null, PoolSettings.Default);
-        await EjectionTests.Eventually(() => pool.Snapshot.Admission == 1);
+        await Eventually.InAsync(pool, now => now.Admission == 1);
         Pass(60);
         Assert.Equal(1, pool.Snapshot.Admission);
         Assert.Equal("The circuit breaker of pool p has closed.", Logged[^1]);

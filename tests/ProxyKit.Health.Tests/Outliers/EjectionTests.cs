@@ -225,7 +225,7 @@ public class EjectionTests
         if (failedBefore)
         {
             watched.Pool.SetAvailable("a", "probe", false);
-            await Eventually(() => watched.Tally("a").IsDoubtedByProbe); // no request brings it up
+            await Eventually.TrueAsync(() => watched.Tally("a").IsDoubtedByProbe); // no request brings it up
             watched.Pool.SetAvailable("a", "probe", true);
         }
         else
@@ -233,16 +233,6 @@ public class EjectionTests
             OutlierDetection.ProbeSucceeded(watched.Pool, watched.Member("a"));
         }
 
-        await Eventually(() => watched.Standing("a") == MemberStanding.Active);
-    }
-
-    internal static async Task Eventually(Func<bool> holds)
-    {
-        for (var i = 0; i < 2000 && !holds(); i++)
-        {
-            await Task.Delay(TimeSpan.FromMilliseconds(5), TimeProvider.System, TestContext.Current.CancellationToken);
-        }
-
-        Assert.True(holds());
+        await Eventually.InAsync(watched.Pool, pool => pool.Find("a")!.Standing == MemberStanding.Active);
     }
 }

@@ -10,7 +10,7 @@ public class OutlierReloadTests
         watched.Refuse("a");
         watched.Refuse("b");
         watched.Pool.Update(null, PoolSettings.Default);
-        await EjectionTests.Eventually(() => watched.Out == 0);
+        await Eventually.InAsync(watched.Pool, _ => watched.Out == 0);
         watched.Refuse("a", 10);
         watched.Pass(60);
         Assert.Equal(0, watched.Out);
@@ -75,7 +75,7 @@ public class OutlierReloadTests
         watched.Refuse("a");
         watched.Refuse("b");
         watched.Pool.Update([Watched.Destination("a"), Watched.Destination("b")]);
-        await EjectionTests.Eventually(() => watched.Out == 1); // no request brings it up
+        await Eventually.InAsync(watched.Pool, _ => watched.Out == 1); // no request brings it up
         Assert.Equal(MemberStanding.Active, watched.Standing("a")); // the one whose time is over first
     }
 

@@ -61,23 +61,3 @@ internal sealed class ProbeRun : IAsyncDisposable
         Pool.Dispose();
     }
 }
-
-/// <summary>Waits for what raises no event.</summary>
-internal static class Eventually
-{
-    public static async Task TrueAsync(Func<bool> condition)
-    {
-        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-        for (var look = 0; !condition(); look++)
-        {
-            if (look < 50)
-            {
-                await Task.Yield();
-            }
-            else
-            {
-                await Task.Delay(TimeSpan.FromMilliseconds(1), TimeProvider.System, deadline.Token);
-            }
-        }
-    }
-}

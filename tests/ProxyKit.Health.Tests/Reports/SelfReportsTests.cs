@@ -71,7 +71,7 @@ public sealed class SelfReportsTests : IDisposable
     {
         Say(Availability.Degraded);
         _pool.Update(null, PoolSettings.Default);
-        await EjectionTests.Eventually(() => Standing == MemberStanding.Active);
+        await Eventually.InAsync(_pool, _ => Standing == MemberStanding.Active);
         Say(Availability.Degraded); // nobody listens
         Assert.Equal(MemberStanding.Active, Standing);
     }

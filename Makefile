@@ -22,7 +22,7 @@ failover: build
 # The failure matrix in full, MATRIX seconds of load for each row; its table ends up in artifacts/matrix.md.
 matrix: MATRIX ?= 30
 matrix: build
-	@printf '| row | fault | run | sent | failed: GET not begun | POST | cut | spoiled | POST twice | more attempts | p50 ms | p95 | p99 | p99.9 |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n' > artifacts/matrix.md
+	@printf '| row | fault | run | sent | failed: GET not begun | POST | cut | spoiled | POST twice | attempts − sent | p50 ms | p95 | p99 | p99.9 |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n' > artifacts/matrix.md
 	PROXYKIT_MATRIX=$(MATRIX) PROXYKIT_MATRIX_RESULTS=$(CURDIR)/artifacts/matrix.md dotnet test -c Release --no-build --project tests/ProxyKit.FailureMatrix.Tests; code=$$?; cat artifacts/matrix.md; exit $$code
 
 pack:
